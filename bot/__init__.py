@@ -1,0 +1,1 @@
+"""The running process: configuration, wiring, channels, dispatcher, outbox, clock, web."""

@@ -1,0 +1,124 @@
+"""Where a matter is, read from a resident's words; and those words without what points at one household."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from routing.text import normalize, readable
+
+_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+_COUNT = r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[一二两三四五六七八九]|0*[0-9]+"
+_BUILDING = re.compile(rf"({_COUNT})(?:号楼|栋楼|幢楼|号栋|栋|幢|#楼|#)")
+_NUMBERED = re.compile(rf"({_COUNT})(?=号楼|单元|网格|组|片|邻|队|期|区|号院)")
+_DENIED = re.compile(r"(?:(?<!是)不是|(?<!在)不在|不住|并非|不属于)(?:在|住|我们|咱们)?$")
+
+_ELLIPSIS = "…"
+_CHINESE = "零〇一二三四五六七八九"
+_NUMBER = rf"(?:[0-9]{{1,4}}|[{_CHINESE}十]{{1,4}})"
+_DOOR = re.compile(
+    rf"""
+    (?<![0-9-]) [0-9]{{1,3}} [-—–] (?:[0-9]{{1,2}} [-—–])? [0-9]{{3,4}} (?![0-9-]) (?:室|房|号)?   # 8-2-1502
+    | {_NUMBER} \s* 单元 \s* {_NUMBER} (?:室|房|号|户)                                           # 2单元501室
+    | {_NUMBER} \s* 单元 \s* (?:[0-9]{{3,4}}|[{_CHINESE}]{{3,4}})                                # 2单元501
+    | (?<=[楼栋幢#座]) \s* [0-9]{{3,4}} (?![0-9]) (?:室|房|号)?                                  # 3号楼501
+    | (?:(?<![0-9])[0-9]{{3,4}}|[{_CHINESE}]{{3,4}}) \s* (?:室|房间|号房|房(?!租|价|产|贷|子))    # 501室
+    | {_NUMBER} \s* [楼层] \s* [东西南北中左右] (?:边|面|侧)? [户门手]                           # 五楼东户
+    """,
+    re.VERBOSE,
+)
+
+_GAP = r"[\s.·_-]?"
+_PRIVATE = re.compile(
+    rf"""
+    [A-Za-z0-9._%+-]+ @ [A-Za-z0-9-]+ (?:\.[A-Za-z0-9-]+)+              # e-mail
+    | (?:\+ {_GAP})? (?:[0-9]{_GAP}){{10,}} [0-9Xx]                     # mobile, identity card, bank card
+    | \(? 0[0-9]{{2,3}} \)? {_GAP} [0-9]{{3,4}} {_GAP} [0-9]{{4}}       # landline with its area code
+    | (?<![0-9]) (?!20[0-9]{{6}}) [2-8][0-9]{{2,3}} -? [0-9]{{4}} (?![0-9]) # landline, but not a date
+    """,
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceName:
+    """An area, what people call it, and the codes of the areas around it."""
+
+    code: str
+    names: tuple[str, ...]
+    within: tuple[str, ...] = ()
+
+
+class _Mention(NamedTuple):
+    start: int
+    end: int
+    code: str
+
+
+def find_place(text: str, places: tuple[PlaceName, ...]) -> str | None:
+    """The one area that is meant; the name of an area around it only makes that more certain."""
+    plain = _canonical(text)
+    found = _widest(mention for name, code in _names(places) for mention in _mentions(plain, name, code))
+    named = {mention.code: mention for mention in found if not _is_denied(plain, mention)}
+    depth = {place.code: _depth(place, named, plain) for place in places if place.code in named}
+    deepest = [code for code in depth if depth[code] == max(depth.values())]
+    return deepest[0] if len(deepest) == 1 else None
+
+
+def strip_door(text: str) -> str:
+    """For a group chat: the building may stay, what names the household becomes an ellipsis."""
+    return _DOOR.sub(_ELLIPSIS, readable(text))
+
+
+def redact(text: str) -> str:
+    """For the eyes of staff groups: telephone, identity and bank numbers and e-mail addresses are masked."""
+    return _PRIVATE.sub("***", readable(text))
+
+
+def _canonical(text: str) -> str:
+    plain = _BUILDING.sub(lambda match: f"{_arabic(match[1])}号楼", normalize(text))
+    return _NUMBERED.sub(lambda match: str(_arabic(match[1])), plain)
+
+
+def _arabic(numeral: str) -> str:
+    if numeral.isdecimal():
+        return numeral.lstrip("0") or "0"
+    tens, ten, ones = numeral.rpartition("十")
+    return str((_DIGITS.get(tens, 1) * 10 if ten else 0) + _DIGITS.get(ones, 0))
+
+
+@lru_cache(maxsize=256)
+def _names(places: tuple[PlaceName, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, place.code) for place in places for name in set(map(_canonical, place.names)) - {""})
+
+
+def _mentions(plain: str, name: str, code: str) -> Iterator[_Mention]:
+    if name in plain:
+        yield from (_Mention(*match.span(), code) for match in re.finditer(_whole(name), plain))
+
+
+def _whole(name: str) -> str:
+    """13号楼 does not mention 3号楼, nor does A3号楼."""
+    before = "(?<![0-9a-z])" if name[0].isascii() else ""
+    after = "(?![0-9a-z])" if name[-1].isascii() else ""
+    return before + re.escape(name) + after
+
+
+def _widest(mentions: Iterable[_Mention]) -> Iterator[_Mention]:
+    """The longest name wins: what lies within a longer mention is not meant."""
+    last = (0, 0)
+    for mention in sorted(mentions, key=lambda mention: (mention.start, -mention.end)):
+        if mention.end > last[1] or mention[:2] == last:
+            last = mention[:2]
+            yield mention
+
+
+def _is_denied(plain: str, mention: _Mention) -> bool:
+    return bool(_DENIED.search(plain[max(0, mention.start - 6) : mention.start]))
+
+
+def _depth(place: PlaceName, named: dict[str, _Mention], plain: str) -> tuple[int, bool]:
+    """How many of the areas around it are named too; failing that, a building is more exact than its area."""
+    mention = named[place.code]
+    return len(named.keys() & set(place.within)), plain[mention.start : mention.end].endswith("号楼")
