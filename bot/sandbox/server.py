@@ -1,0 +1,109 @@
+"""Builds the sandbox and runs it on loopback inside an existing event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bot.clock import Clock
+from bot.sandbox.control import Control
+from bot.sandbox.telegram import Telegram
+from bot.sandbox.world import BotSpec, World
+
+__all__ = ["BotSpec", "Running", "build", "run", "serve"]
+
+SHUT_WITHIN = 2.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def build(clock: Clock, bots: Sequence[BotSpec]) -> Starlette:
+    """`app.state.world` and `app.state.telegram` are there for whoever lives in the same process."""
+    world = World(clock, bots)
+    telegram = Telegram(world)
+    app = Starlette(routes=[*telegram.routes(), *Control(world, telegram).routes()])
+    app.state.world, app.state.telegram = world, telegram
+    return app
+
+
+class _Connection(HttpToolsProtocol):
+    """Lets an endpoint break its own connection, as a scripted fault wants."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["transport"] = self.transport
+
+
+@dataclass(frozen=True)
+class Running:
+    app: Starlette
+    base_url: str
+
+
+@contextlib.asynccontextmanager
+async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
+    """Listens until the block is left; port 0 takes a free one. Installs no signal handlers."""
+    if host not in LOOPBACK:
+        raise ValueError("the sandbox listens on loopback only")
+    listener = _listen(host, port)
+    server = uvicorn.Server(_config(app))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    try:
+        yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
+    finally:
+        await app.state.telegram.close()
+        await _shut(server)
+        listener.close()
+
+
+async def _shut(server: uvicorn.Server) -> None:
+    """What uvicorn does when it ends, without its fixed pauses."""
+    for listening in server.servers:
+        listening.close()
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SHUT_WITHIN):
+            while server.server_state.connections or server.server_state.tasks:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns off Nagle only for sockets that say they are TCP; with it, every answer takes 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    options: dict[str, Any] = {
+        "access_log": False,
+        "log_config": None,
+        "log_level": "warning",
+        "lifespan": "off",
+        "date_header": False,
+        "server_header": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 2,
+        "backlog": 1024,
+    }
+    return uvicorn.Config(app, http=_Connection, ws="none", **options)
+
+
+async def run(app: Starlette, host: str, port: int) -> None:
+    async with serve(app, host, port) as running:
+        print(f"sandbox {running.base_url}", flush=True)  # noqa: T201 the one line that callers read
+        await asyncio.Event().wait()

@@ -1,0 +1,1 @@
+"""The sandbox, checked by independent clients."""
