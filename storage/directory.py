@@ -1,0 +1,40 @@
+"""Reads the organisation out of its tables into one value."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from routing import organisation
+from routing.organisation import AreaKind, Organisation, Role, StaffChat
+from storage import queries
+from storage.tables import Appointment, Area, Chat, Member
+
+REVISION = "organisation"
+
+
+def revision(session: Session) -> int:
+    """Rises with every change of the organisation."""
+    return queries.counter(session, REVISION)
+
+
+def load(session: Session) -> Organisation:
+    areas = session.scalars(select(Area).where(Area.active).order_by(Area.position))
+    return Organisation(
+        areas={
+            one.code: organisation.Area(
+                one.code, AreaKind(one.kind), one.name, one.parent, tuple(one.aliases)
+            )
+            for one in areas
+        },
+        members={
+            one.code: organisation.Member(one.code, one.name, tuple(one.expertise))
+            for one in session.scalars(select(Member))
+        },
+        appointments=tuple(
+            organisation.Appointment(one.member, Role(one.role), one.area, one.starts, one.ends)
+            for one in session.scalars(select(Appointment).order_by(Appointment.id))
+        ),
+        chats=tuple(
+            StaffChat(one.id, one.area)
+            for one in session.scalars(select(Chat).where(Chat.active, Chat.purpose == "staff"))
+        ),
+    )

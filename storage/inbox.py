@@ -1,0 +1,183 @@
+"""The way in, as tables: store what came, hand out what waits, note what was done with it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Session, aliased
+
+from storage.tables import (
+    Account,
+    Chat,
+    Conversation,
+    Message,
+    MessageState,
+    Notification,
+    Resident,
+    ServiceRequest,
+    Work,
+)
+
+ACCOUNTS_AT_ONCE = 100
+MESSAGES_EACH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as it is stored before anybody has read it; without an account it is unreadable."""
+
+    channel: str
+    external: str
+    account: str | None
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    message: int
+    account: str
+    channel: str
+    external: str
+    body: bytes
+    attempts: int
+
+
+def store(session: Session, arrivals: Sequence[Arrival]) -> int:
+    """Store what is new, once per channel and id, with its place in the queue; returns how many were."""
+    rows = [
+        {
+            "channel": one.channel,
+            "external": one.external,
+            "account": one.account,
+            "received_at": one.received_at,
+            "body": one.body,
+            "state": MessageState.WAITING if one.account else MessageState.UNREADABLE,
+        }
+        for one in arrivals
+    ]
+    query = (
+        insert(Message).on_conflict_do_nothing().returning(Message.id, Message.account, Message.received_at)
+    )
+    connection = session.connection()
+    new = connection.execute(query, rows).all()
+    waiting = [(message, account, at) for message, account, at in new if account is not None]
+    if waiting:
+        accounts = [{"account": account} for account in sorted({account for _, account, _ in waiting})]
+        connection.execute(insert(Conversation).on_conflict_do_nothing(), accounts)
+        connection.execute(
+            insert(Work),
+            [
+                {"message": message, "account": account, "not_before": at, "attempts": 0}
+                for message, account, at in waiting
+            ],
+        )
+    return len(new)
+
+
+def waiting(session: Session, now: datetime) -> list[Waiting]:
+    """The next messages of the accounts that have waited longest, each account's in order."""
+    earlier = aliased(Work)
+    heads = (
+        select(Work.account)
+        .where(
+            Work.not_before <= now,
+            ~exists().where(
+                earlier.account == Work.account, earlier.message < Work.message, earlier.not_before <= now
+            ),
+        )
+        .order_by(Work.message)
+        .limit(ACCOUNTS_AT_ONCE)
+    )
+    place = func.row_number().over(partition_by=Work.account, order_by=Work.message).label("place")
+    ranked = select(Work.message, place).where(Work.account.in_(heads), Work.not_before <= now).subquery()
+    query = (
+        select(Work.message, Work.account, Message.channel, Message.external, Message.body, Work.attempts)
+        .join(ranked, ranked.c.message == Work.message)
+        .join(Message, Message.id == Work.message)
+        .where(ranked.c.place <= MESSAGES_EACH)
+        .order_by(Work.message)
+    )
+    return [Waiting(*row) for row in session.execute(query)]
+
+
+def done(session: Session, messages: Collection[int], unreadable: Collection[int] = ()) -> None:
+    """Take messages out of the queue. Raises LookupError where somebody else already has."""
+    taken = session.execute(delete(Work).where(Work.message.in_(messages)))
+    if taken.rowcount != len(messages):  # type: ignore[attr-defined]  # a CursorResult, always, for DELETE
+        raise LookupError("a message was handled elsewhere in the meantime")
+    for state, ids in (
+        (MessageState.HANDLED, set(messages) - set(unreadable)),
+        (MessageState.UNREADABLE, set(unreadable)),
+    ):
+        if ids:
+            session.execute(update(Message).where(Message.id.in_(ids)).values(state=state))
+
+
+def set_aside(session: Session, message: int, attempts: int, not_before: datetime) -> None:
+    """Keep a message that failed for a later try."""
+    session.execute(
+        update(Work).where(Work.message == message).values(attempts=attempts, not_before=not_before)
+    )
+
+
+def park(session: Session, message: int, error: str) -> None:
+    """Give up on a message: it stays in the inbox, marked, and leaves the queue."""
+    session.execute(delete(Work).where(Work.message == message))
+    session.execute(
+        update(Message).where(Message.id == message).values(state=MessageState.PARKED, error=error)
+    )
+
+
+def next_waiting(session: Session) -> datetime | None:
+    return session.scalar(select(func.min(Work.not_before)))
+
+
+def depth(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(Work)) or 0
+
+
+# --- what is known about those who wrote ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everybody and everything that a batch of messages may be about, by the keys that messages carry."""
+
+    accounts: dict[str, Account]
+    conversations: dict[str, Conversation]
+    residents: dict[int, Resident]
+    groups: dict[str, Chat]
+    offers: dict[int, Notification]
+    requests: dict[int, ServiceRequest]
+
+
+def known(session: Session, lookups: Collection[str], offers: Collection[int]) -> Known:
+    """Load, in one go, what the handlers of a batch will ask for first."""
+    accounts = {
+        one.lookup: one for one in session.scalars(select(Account).where(Account.lookup.in_(lookups)))
+    }
+    residents = [one.resident for one in accounts.values() if one.resident is not None]
+    offered = session.scalars(select(Notification).where(Notification.id.in_(offers))).all() if offers else []
+    requests = [one.request for one in offered if one.request is not None]
+    return Known(
+        accounts,
+        {
+            one.account: one
+            for one in session.scalars(select(Conversation).where(Conversation.account.in_(lookups)))
+        },
+        {one.id: one for one in session.scalars(select(Resident).where(Resident.id.in_(residents)))},
+        {
+            one.lookup: one
+            for one in session.scalars(select(Chat).where(Chat.lookup.in_(lookups), Chat.active))
+        },
+        {one.id: one for one in offered},
+        {
+            one.id: one
+            for one in session.scalars(select(ServiceRequest).where(ServiceRequest.id.in_(requests)))
+        }
+        if requests
+        else {},
+    )

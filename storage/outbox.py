@@ -1,0 +1,248 @@
+"""The way out, as tables: a chat is claimed, its head is sent outside, the outcome is marked."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Table, bindparam, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.tables import Account, Attachment, Chat, ChatQueue, Notification, SendState
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a recipient can be reached; `sealed` is the encrypted address, `owner` its account or chat."""
+
+    channel: str
+    sealed: bytes
+    account: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One notification that this process now has in hand, with all that sending needs."""
+
+    said: Notification
+    claim_no: int
+    address: Address | None
+    edit: str | None
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What became of a job: the row's new state, and when its chat may be written to again."""
+
+    job: Job
+    state: SendState
+    next_at: datetime
+    sent_at: datetime | None = None
+    ref: str | None = None
+    error: str | None = None
+    lost_account: bool = False
+
+
+def claim(session: Session, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+    """Take the chats whose turn it is, urgent ones first, and the head of each."""
+    ready = (
+        select(ChatQueue.chat, ChatQueue.claim_no)
+        .where(
+            ChatQueue.waiting,
+            ChatQueue.next_at <= now,
+            (ChatQueue.lease_until.is_(None)) | (ChatQueue.lease_until <= now),
+        )
+        .order_by(ChatQueue.urgency, ChatQueue.next_at)
+        .limit(limit)
+    )
+    chats = {chat: claim_no + 1 for chat, claim_no in session.execute(ready)}
+    if not chats:
+        return []
+    heads = _heads(session, list(chats))
+    session.execute(
+        update(ChatQueue)
+        .where(ChatQueue.chat.in_(chats))
+        .values(lease_until=lease_until, claim_no=ChatQueue.claim_no + 1)
+    )
+    session.execute(
+        update(Notification)
+        .where(Notification.id.in_([head.id for head in heads]))
+        .values(state=SendState.IN_FLIGHT)
+    )
+    return _jobs(session, heads, chats)
+
+
+def _heads(session: Session, chats: list[str]) -> list[Notification]:
+    """The first waiting notification of each chat: urgent before ordinary, old before new."""
+    head = (
+        select(Notification.id)
+        .where(Notification.chat == ChatQueue.chat, Notification.state < SendState.SENT)
+        .order_by(Notification.urgency, Notification.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    ids = select(head).where(ChatQueue.chat.in_(chats))
+    return list(session.scalars(select(Notification).where(Notification.id.in_(ids))))
+
+
+def _jobs(session: Session, heads: list[Notification], chats: dict[str, int]) -> list[Job]:
+    addresses = _addresses(session, [head.chat for head in heads])
+    earlier = _by_id(session, Notification, [head.edits for head in heads])
+    files = _by_id(session, Attachment, [head.attachment for head in heads])
+    return [
+        Job(
+            head,
+            chats[head.chat],
+            _pick(addresses[head.chat], earlier.get(head.edits)),
+            _edited_ref(earlier.get(head.edits)),
+            file.path if (file := files.get(head.attachment)) else None,
+        )
+        for head in heads
+    ]
+
+
+def _edited_ref(earlier: Notification | None) -> str | None:
+    return earlier.ref if earlier and earlier.state == SendState.SENT else None
+
+
+def _pick(addresses: list[Address], earlier: Notification | None) -> Address | None:
+    """The recipient's best address; an edit goes where the message is that it changes."""
+    if earlier is not None:
+        addresses = sorted(addresses, key=lambda one: one.account != earlier.account)
+    return addresses[0] if addresses else None
+
+
+T = TypeVar("T", Notification, Attachment)
+
+
+def _by_id(session: Session, kind: type[T], ids: Sequence[int | None]) -> dict[int | None, T]:
+    wanted = {one for one in ids if one is not None}
+    if not wanted:
+        return {}
+    return {one.id: one for one in session.scalars(select(kind).where(kind.id.in_(wanted)))}
+
+
+def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Address]]:
+    """The reachable addresses of each recipient, the newest account first."""
+    keys: defaultdict[str, list[str]] = defaultdict(list)
+    for chat in chats:
+        kind, _, key = chat.partition(":")
+        keys[kind].append(key)
+    found: defaultdict[str, list[Address]] = defaultdict(list)
+    people = select(Account).where(
+        or_(
+            Account.resident.in_(map(int, keys["resident"])),
+            Account.member.in_(keys["member"]),
+            Account.id.in_(map(int, keys["account"])),
+        ),
+        Account.unreachable_at.is_(None),
+    )
+    for account in session.scalars(people.order_by(Account.id.desc())):
+        address = Address(account.channel, account.address, account.id)
+        for recipient in (
+            f"resident:{account.resident}",
+            f"member:{account.member}",
+            f"account:{account.id}",
+        ):
+            found[recipient].append(address)
+    groups = select(Chat).where(Chat.id.in_(map(int, keys["chat"])), Chat.unreachable_at.is_(None))
+    for group in session.scalars(groups) if keys["chat"] else ():
+        found[f"chat:{group.id}"].append(Address(group.channel, group.address, None))
+    return found
+
+
+def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
+    """Write what became of the jobs. A chat whose claim has passed to somebody else is left to them."""
+    connection = session.connection()
+    connection.execute(_MARK_SAID, [_outcome(one) for one in marks])
+    connection.execute(
+        _MARK_CHAT,
+        [{"of": one.job.said.chat, "mine": one.job.claim_no, "next_at": one.next_at} for one in marks],
+    )
+    _mark_lost(session, [one for one in marks if one.lost_account], now)
+
+
+def _outcome(mark: Mark) -> dict[str, Any]:
+    return {
+        "said": mark.job.said.id,
+        "state": int(mark.state),
+        "attempts": mark.job.said.attempts,
+        "sent_at": mark.sent_at,
+        "account": mark.job.address.account if mark.job.address else None,
+        "ref": mark.ref,
+        "error": mark.error,
+    }
+
+
+# Core statements: thousands of rows a second pass here, and none of them is loaded as an object
+_said_table, _queue_table = cast("Table", Notification.__table__), cast("Table", ChatQueue.__table__)
+_notification, _queue = _said_table.c, _queue_table.c
+_MARK_SAID = (
+    _said_table.update()
+    .where(_notification.id == bindparam("said"))
+    .values({name: bindparam(name) for name in ("state", "attempts", "sent_at", "account", "ref", "error")})
+)
+_waiting = (_notification.chat == _queue.chat, _notification.state < SendState.SENT)
+_MARK_CHAT = (
+    _queue_table.update()
+    .where(_queue.chat == bindparam("of"), _queue.claim_no == bindparam("mine"))
+    .values(
+        next_at=bindparam("next_at"),
+        lease_until=None,
+        waiting=exists().where(*_waiting),
+        urgency=select(func.coalesce(func.min(_notification.urgency), 1)).where(*_waiting).scalar_subquery(),
+    )
+)
+
+
+def _mark_lost(session: Session, marks: Sequence[Mark], now: datetime) -> None:
+    """The platform says that nobody is there: remember it until they turn up again."""
+    for one in marks:
+        account, (kind, _, key) = (
+            one.job.address and one.job.address.account,
+            one.job.said.chat.partition(":"),
+        )
+        if account is not None:
+            session.execute(update(Account).where(Account.id == account).values(unreachable_at=now))
+        elif kind == "chat":
+            session.execute(update(Chat).where(Chat.id == int(key)).values(unreachable_at=now))
+
+
+def move_chat(session: Session, chat: int, lookup: str, sealed: bytes) -> None:
+    """A group has another address from now on."""
+    session.execute(
+        update(Chat).where(Chat.id == chat).values(lookup=lookup, address=sealed, unreachable_at=None)
+    )
+
+
+def try_elsewhere(session: Session, notification: int, chat: str) -> bool:
+    """Queue a message again for the recipient's next address; False where there is none."""
+    if not _addresses(session, [chat])[chat]:
+        return False
+    session.execute(
+        update(Notification).where(Notification.id == notification).values(state=SendState.WAITING)
+    )
+    session.execute(update(ChatQueue).where(ChatQueue.chat == chat).values(waiting=True))
+    return True
+
+
+def release_all(session: Session) -> int:
+    """At the start of the only process: whatever a dead one had in hand may be sent again."""
+    session.execute(update(ChatQueue).values(lease_until=None))
+    freed = session.execute(
+        update(Notification).where(Notification.state == SendState.IN_FLIGHT).values(state=SendState.WAITING)
+    )
+    return int(freed.rowcount)  # type: ignore[attr-defined]  # a CursorResult, always, for UPDATE
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next waiting chat may be written to; None where nothing waits."""
+    later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
+    return session.scalar(select(func.min(later)).where(ChatQueue.waiting))
+
+
+def depth(session: Session) -> int:
+    waiting = select(func.count()).select_from(Notification).where(Notification.state < SendState.SENT)
+    return session.scalar(waiting) or 0

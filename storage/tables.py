@@ -1,0 +1,406 @@
+"""Everything that is remembered, table by table: people and places, requests, and the two queues."""
+
+from datetime import UTC, date, datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from routing.transitions import Status
+from storage.ids import new_id
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as whole microseconds since 1970 UTC: one meaning on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Named(TypeDecorator[StrEnum]):
+    """A member of a closed set, stored by its value."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.kind(value)
+
+
+Json = dict[str, Any]
+
+
+def _to(column: str) -> ForeignKey:
+    """A reference that is checked when the batch is committed: its rows may be written in any order."""
+    return ForeignKey(column, deferrable=True, initially="DEFERRED")
+
+
+_ROWID = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's own row id is cheaper than an index
+Id = Annotated[int, mapped_column(_ROWID, primary_key=True, default=new_id)]
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: Instant,
+        Status: Named(Status),
+        Json: JSON,
+        list[str]: JSON,
+        list[Json]: JSON,
+        int: BigInteger,
+    }
+
+
+# --- the organisation -------------------------------------------------------------------------
+
+
+class Area(Base):
+    __tablename__ = "area"
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+    parent: Mapped[str | None]
+    aliases: Mapped[list[str]] = mapped_column(default=list)
+    position: Mapped[int] = mapped_column(default=0)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class Member(Base):
+    __tablename__ = "member"
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    expertise: Mapped[list[str]] = mapped_column(default=list)
+
+
+class Appointment(Base):
+    """A dated post. Those of the roster are ended, never deleted, when a later roster leaves them out."""
+
+    __tablename__ = "appointment"
+    id: Mapped[Id]
+    member: Mapped[str] = mapped_column(_to("member.code"), index=True)
+    role: Mapped[str]
+    area: Mapped[str] = mapped_column(_to("area.code"))
+    starts: Mapped[datetime | None]
+    ends: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(default="roster")
+
+
+class Resident(Base):
+    """The one root above a resident's accounts; their deletion starts here."""
+
+    __tablename__ = "resident"
+    id: Mapped[Id]
+    created_at: Mapped[datetime]
+    consented_at: Mapped[datetime | None]
+    elder: Mapped[bool] = mapped_column(default=False)
+    home_area: Mapped[str | None]
+
+
+class Account(Base):
+    """Somebody on a channel. `lookup` finds it, `address` (sealed) is where messages go."""
+
+    __tablename__ = "account"
+    id: Mapped[Id]
+    channel: Mapped[str]
+    lookup: Mapped[str] = mapped_column(String(40), unique=True)
+    address: Mapped[bytes]
+    resident: Mapped[int | None] = mapped_column(_to("resident.id"), index=True)
+    member: Mapped[str | None] = mapped_column(_to("member.code"), index=True)
+    source: Mapped[str] = mapped_column(default="message")
+    unreachable_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Chat(Base):
+    """A staff group on a channel."""
+
+    __tablename__ = "chat"
+    id: Mapped[Id]
+    channel: Mapped[str]
+    lookup: Mapped[str] = mapped_column(String(40), unique=True)
+    address: Mapped[bytes]
+    area: Mapped[str] = mapped_column(_to("area.code"))
+    purpose: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
+    unreachable_at: Mapped[datetime | None]
+
+
+class QrToken(Base):
+    """A random, revocable token that stands for a place in a QR code."""
+
+    __tablename__ = "qr_token"
+    token: Mapped[str] = mapped_column(String(64), primary_key=True)
+    area: Mapped[str] = mapped_column(_to("area.code"), index=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Audit(Base):
+    """Who loaded which file when, and what it changed."""
+
+    __tablename__ = "audit"
+    id: Mapped[Id]
+    at: Mapped[datetime]
+    who: Mapped[str]
+    subject: Mapped[str]
+    digest: Mapped[str]
+    difference: Mapped[Json]
+
+
+class Counter(Base):
+    """A number that only rises: request numbers by community and day, the organisation's revision."""
+
+    __tablename__ = "counter"
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    value: Mapped[int]
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+class Conversation(Base):
+    """Where a talk with one account stands. Its row is the account's lock; a draft is its data."""
+
+    __tablename__ = "conversation"
+    account: Mapped[str] = mapped_column(String(40), primary_key=True)
+    draft: Mapped[Json | None]
+    prompt: Mapped[Json | None]
+    place: Mapped[str | None]
+    touched_at: Mapped[datetime | None]
+    last_request: Mapped[int | None]
+
+
+class ServiceRequest(Base):
+    """A filed request. `version` rises with every change: a claim is a compare-and-set on it."""
+
+    __tablename__ = "service_request"
+    id: Mapped[Id]
+    number: Mapped[str] = mapped_column(String(40), unique=True)
+    community: Mapped[str] = mapped_column(index=True)
+    area: Mapped[str | None]
+    resident: Mapped[int] = mapped_column(_to("resident.id"), index=True)
+    channel: Mapped[str]
+    status: Mapped[Status]
+    status_since: Mapped[datetime]
+    category: Mapped[str | None]
+    scope: Mapped[str | None]
+    limit_class: Mapped[str | None]
+    urgent: Mapped[bool] = mapped_column(default=False)
+    decision: Mapped[Json]
+    assignee: Mapped[str | None] = mapped_column(index=True)
+    reason: Mapped[Json] = mapped_column(default=dict)
+    alerted: Mapped[list[str]] = mapped_column(default=list)
+    claimed_by: Mapped[str | None]
+    seen_by: Mapped[list[str]] = mapped_column(default=list)
+    not_here_by: Mapped[list[str]] = mapped_column(default=list)
+    returned_by: Mapped[list[str]] = mapped_column(default=list)
+    due_ack: Mapped[datetime | None]
+    due_contact: Mapped[datetime | None]
+    due_result: Mapped[datetime | None]
+    result: Mapped[int | None]
+    verdict: Mapped[str | None]
+    reopened: Mapped[int] = mapped_column(default=0)
+    urged_at: Mapped[datetime | None]
+    touched_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
+
+
+class Note(Base):
+    """A text that belongs to a request, in an erasable column; history refers to it by id."""
+
+    __tablename__ = "note"
+    id: Mapped[Id]
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    kind: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)
+    author: Mapped[str]
+    at: Mapped[datetime]
+
+
+class StatusUpdate(Base):
+    """One line of a request's append-only history: codes and references, never free text."""
+
+    __tablename__ = "status_update"
+    id: Mapped[Id]
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    at: Mapped[datetime]
+    event: Mapped[str]
+    before: Mapped[str | None]
+    after: Mapped[str]
+    actor: Mapped[str]
+    detail: Mapped[Json] = mapped_column(default=dict)
+    note: Mapped[int | None]
+
+
+class MediaState(StrEnum):
+    WAITING = "waiting"
+    STORED = "stored"
+    MISSING = "missing"
+
+
+class Attachment(Base):
+    """A photo or voice that a resident sent; ours once it has been fetched from the platform."""
+
+    __tablename__ = "attachment"
+    id: Mapped[Id]
+    request: Mapped[int | None] = mapped_column(index=True)
+    kind: Mapped[str]
+    channel: Mapped[str]
+    remote: Mapped[str]
+    state: Mapped[MediaState] = mapped_column(Named(MediaState), default=MediaState.WAITING)
+    path: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index("attachment_waiting", "next_at", sqlite_where=text("state = 'waiting'")),)
+
+
+class DeadlineState(IntEnum):
+    WAITING = 0
+    FIRED = 1
+    CANCELLED = 2
+
+
+class Deadline(Base):
+    """A stored due time of a request or of a conversation's draft."""
+
+    __tablename__ = "deadline"
+    id: Mapped[Id]
+    request: Mapped[int | None] = mapped_column(index=True)
+    account: Mapped[str | None] = mapped_column(String(40), index=True)
+    kind: Mapped[str]
+    due_at: Mapped[datetime]
+    state: Mapped[int] = mapped_column(default=DeadlineState.WAITING)
+    fired_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("deadline_due", "due_at", sqlite_where=text("state = 0")),)
+
+
+# --- the way in -------------------------------------------------------------------------------
+
+
+class MessageState(StrEnum):
+    WAITING = "waiting"
+    HANDLED = "handled"
+    UNREADABLE = "unreadable"
+    PARKED = "parked"
+
+
+class Message(Base):
+    """The permanent inbox: the raw bytes as they came, once per channel and platform id."""
+
+    __tablename__ = "message"
+    id: Mapped[int] = mapped_column(_ROWID, primary_key=True, autoincrement=True)
+    channel: Mapped[str]
+    external: Mapped[str] = mapped_column(String(80))
+    account: Mapped[str | None] = mapped_column(String(40))
+    received_at: Mapped[datetime]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[MessageState] = mapped_column(Named(MessageState))
+    error: Mapped[str | None]
+
+    __table_args__ = (Index("message_once", "channel", "external", unique=True),)
+
+
+class Work(Base):
+    """The thin queue of messages that wait to be handled; rows are deleted when done."""
+
+    __tablename__ = "work"
+    message: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    account: Mapped[str] = mapped_column(String(40))
+    not_before: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index("work_account", "account", "message"),)
+
+
+# --- the way out ------------------------------------------------------------------------------
+
+
+class SendState(IntEnum):
+    """Below CLOSED a notification still wants attention of the outbox."""
+
+    WAITING = 0
+    IN_FLIGHT = 1
+    SENT = 2
+    FAILED = 3
+    UNREACHABLE = 4
+    UNKNOWN = 5
+    SUPERSEDED = 6
+
+
+class Notification(Base):
+    """Something to be said: to whom, why, in which words, with which choices.
+
+    `chat` names the recipient ("resident:7", "member:m1", "chat:3"); the account and channel are chosen
+    when it is sent. `edits` is the earlier notification whose message this one changes.
+    """
+
+    __tablename__ = "notification"
+    id: Mapped[Id]
+    chat: Mapped[str] = mapped_column(String(80))
+    urgency: Mapped[int]
+    state: Mapped[int] = mapped_column(default=SendState.WAITING)
+    purpose: Mapped[str]
+    subject: Mapped[str | None] = mapped_column(String(80))
+    request: Mapped[int | None]
+    template: Mapped[str]
+    args: Mapped[Json] = mapped_column(default=dict)
+    choices: Mapped[list[Json]] = mapped_column(default=list)
+    attachment: Mapped[int | None]
+    edits: Mapped[int | None]
+    reply_to: Mapped[str | None]
+    dedupe: Mapped[str | None] = mapped_column(String(120), unique=True)
+    created_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None]
+    account: Mapped[int | None]
+    ref: Mapped[str | None] = mapped_column(String(80))
+    error: Mapped[str | None]
+
+    __table_args__ = (
+        Index("notification_waiting", "chat", "urgency", "id", sqlite_where=text("state < 2")),
+        Index("notification_subject", "subject", "chat", "id"),
+        Index("notification_ref", "chat", "ref"),
+    )
+
+
+class ChatQueue(Base):
+    """One small row per recipient: when it may be written to next, and who is just doing so."""
+
+    __tablename__ = "chat_queue"
+    chat: Mapped[str] = mapped_column(String(80), primary_key=True)
+    urgency: Mapped[int]
+    next_at: Mapped[datetime]
+    waiting: Mapped[bool]
+    lease_until: Mapped[datetime | None]
+    claim_no: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index("chat_queue_next", "urgency", "next_at", sqlite_where=text("waiting = 1")),)
+
+
+def day_key(community: str, day: date) -> str:
+    return f"number:{community}:{day:%y%m%d}"
