@@ -1,0 +1,280 @@
+"""The composition root: builds the running bot out of its parts, and runs its loops."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from bot import web
+from bot.channels.telegram import TelegramChannel
+from bot.channels.telegram_api import TelegramApi
+from bot.clock import Clock
+from bot.dispatcher import Dispatcher
+from bot.intake import Intake
+from bot.media import Media
+from bot.offices import OfficeFiles, Offices
+from bot.outbox import Outbox
+from bot.settings import ConfigError, Settings, TelegramMode
+from bot.ticker import Ticker
+from handlers.messages import Channel
+from storage import outbox, schema
+from storage.schema import Standing
+from storage.secrets import Vault
+from storage.store import Store, StoreError, sqlite_path
+
+log = structlog.get_logger()
+
+_IDLE = timedelta(seconds=30)  # a loop looks again after this time even when nobody has woken it
+_LOOK_AT_FILES = 1.0
+_AFTER_ERROR = 1.0
+
+
+class _Loop(Protocol):
+    async def step(self) -> int | bool: ...
+
+
+class App:
+    """Everything that runs, wired together. It owns the store and the channels and closes both."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, store: Store, vault: Vault, files: OfficeFiles
+    ) -> None:
+        telegram = settings.channels.telegram
+        self.settings = settings
+        self.clock = clock
+        self.store = store
+        self.telegram = (
+            TelegramChannel(TelegramApi(telegram.api_base, telegram.token.get_secret_value()))
+            if telegram.configured
+            else None
+        )
+        channels: dict[str, Channel] = {self.telegram.name: self.telegram} if self.telegram else {}
+        self.offices = Offices(store, files)
+        self.intake = Intake(store, vault, clock)
+        self.dispatcher = Dispatcher(store, vault, self.offices, channels, clock)
+        self.outbox = Outbox(store, vault, self.offices, channels, telegram.pacing, clock)
+        self.ticker = Ticker(store, self.offices, clock)
+        self.media = Media(store, self.offices, channels, settings.data_dir / "attachments", clock)
+        self._failing: dict[str, str] = {}
+
+    @property
+    def asgi(self) -> Starlette:
+        secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
+        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing))
+
+    async def close(self) -> None:
+        await self.outbox.settle()
+        if self.telegram is not None:
+            await self.telegram.close()
+        self.store.close()
+
+    # --- running for ever ---------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run all loops until cancelled. A loop that fails says so, shows in /readyz, and goes on."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in {
+                "dispatcher": self._dispatch,
+                "outbox": self._send,
+                "clock": self._tick,
+                "media": self._fetch,
+                "files": self._look_at_files,
+                "telegram": self._listen,
+            }.items():
+                tasks.create_task(self._keep_going(name, work))
+
+    async def _keep_going(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+                self._failing.pop(name, None)
+            except Exception as error:
+                self._failing[name] = type(error).__name__
+                log.exception("a loop failed and goes on", loop=name)
+                await asyncio.sleep(_AFTER_ERROR)
+
+    async def _dispatch(self) -> None:
+        self.intake.stored.clear()
+        if await self.dispatcher.step():
+            self.outbox.wake.set()
+            self.ticker.spoke.set()
+            self.media.spoke.set()
+            return
+        await self.clock.wait(self.intake.stored, self.clock.now() + timedelta(seconds=1))
+
+    async def _send(self) -> None:
+        self.outbox.wake.clear()
+        if not await self.outbox.step():
+            await self._rest(self.outbox.wake, self.outbox.next_due)
+
+    async def _tick(self) -> None:
+        self.ticker.spoke.clear()
+        if await self.ticker.step():
+            self.outbox.wake.set()
+            return
+        await self._rest(self.ticker.spoke, self.ticker.next_due)
+
+    async def _fetch(self) -> None:
+        self.media.spoke.clear()
+        if await self.media.step():
+            self.outbox.wake.set()
+            return
+        await self._rest(self.media.spoke, self.media.next_due)
+
+    async def _rest(self, wake: asyncio.Event, next_due: Callable[[], Awaitable[datetime | None]]) -> None:
+        """Sleep until woken, or until the clock reaches what is due next."""
+        latest = self.clock.now() + _IDLE
+        due = await next_due()
+        await self.clock.wait(wake, min(due, latest) if due else latest)
+
+    async def _look_at_files(self) -> None:
+        await asyncio.sleep(_LOOK_AT_FILES)
+        await self.offices.refresh()
+
+    async def _listen(self) -> None:
+        """Warm the parser up; then poll, or register the webhook and leave the rest to the web."""
+        if self.telegram is None:
+            await asyncio.Event().wait()
+            return
+        telegram, settings = self.telegram, self.settings.channels.telegram
+        await telegram.warm_up()
+        texts = (await self.offices.current()).texts
+        await telegram.publish_commands(texts.menu())
+        if settings.mode is TelegramMode.POLLING:
+            await telegram.poll(lambda body: self.intake.receive(telegram, body))
+        secret = settings.webhook_secret.get_secret_value()
+        if not await telegram.set_webhook(settings.webhook_url, secret):
+            raise ConnectionError("the platform did not take the webhook")
+        log.info("webhook registered", channel=telegram.name)
+        await asyncio.Event().wait()
+
+    # --- running until nothing is left --------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Do everything that can be done at this moment of the clock. For tests and replays."""
+        while True:
+            await self.intake.settle()
+            steps: tuple[_Loop, ...] = (self.dispatcher, self.ticker, self.media, self.outbox)
+            done = [await loop.step() for loop in steps]
+            await self.outbox.settle()
+            if not any(done) and not self.outbox.busy:
+                return
+
+    async def drain_outbox(self) -> None:
+        """Drain, moving a hand-moved clock on as far as the platform's pacing asks."""
+        while True:
+            await self.drain()
+            due = await self.outbox.next_due()
+            if due is None:
+                return
+            self.clock.advance(max(due - self.clock.now(), timedelta(milliseconds=1)))
+
+
+# --- opening ----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
+    """The app over an opened and current database, which no other process runs on.
+
+    Raises ConfigError, StoreError or FileError, one clear line each.
+    """
+    path = sqlite_path(settings.database_url)
+    files = OfficeFiles.of(settings)
+    vault = Vault(secret_key(settings))
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_alone(path))
+        ready_database(path)
+        store = Store(path)
+        await store.write(outbox.release_all)
+        app = App(settings, clock, store, vault, files)
+        stack.push_async_callback(app.close)
+        yield app
+
+
+def ready_database(path: Path) -> None:
+    """A new database gets its tables; one of another version is refused, with what to do."""
+    found = schema.standing(path)
+    if found is Standing.EMPTY:
+        schema.migrate(path, datetime.now(UTC))
+    elif found is Standing.BEHIND:
+        raise StoreError(f"{path} has an older schema: run `huiyin migrate` (it makes a backup first)")
+    elif found is Standing.AHEAD:
+        raise StoreError(f"{path} was moved on by a newer huiyin: update the program")
+
+
+def secret_key(settings: Settings) -> str:
+    secret = settings.secret_key.get_secret_value()
+    if len(secret) < 16:
+        raise ConfigError(
+            "HUIYIN_SECRET_KEY is missing or shorter than 16 characters: it encrypts account addresses; "
+            "make one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` and keep it"
+        )
+    return secret
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the database's lock file. Raises StoreError where another process does."""
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StoreError(f"the database's folder cannot be used: {path.parent} ({error.strerror})") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StoreError(f"another huiyin is already running on {path}") from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+# --- serving ----------------------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError where the port is taken or the address is not ours."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"web: {host}:{port} cannot be used: {error.strerror}; choose another web.port"
+        ) from None
+    return listening
+
+
+async def serve(settings: Settings, clock: Clock) -> None:
+    """Open everything and run until SIGINT or SIGTERM; what is being done then is finished first."""
+    listening = listen(settings.web.host, settings.web.port)
+    async with opened(settings, clock) as app:
+        config = uvicorn.Config(
+            app.asgi, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        )
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(app.run())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        loop = asyncio.get_running_loop()
+        log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
+        await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
+        loop.remove_signal_handler(signal.SIGTERM)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        server.should_exit = True
+        await serving

@@ -1,0 +1,1 @@
+"""The platforms, one module each; nothing else here knows a platform's library or wire format."""

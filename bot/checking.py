@@ -1,0 +1,78 @@
+"""What `huiyin check` looks at: files, database, channels; a line of words for each."""
+
+import asyncio
+from collections.abc import Iterator
+
+from bot.app import secret_key
+from bot.files import FileError
+from bot.limits import load_limits
+from bot.rules import load_rules
+from bot.settings import ConfigError, Settings
+from bot.texts import load_texts
+from storage import schema
+from storage.schema import Standing
+from storage.store import StoreError, sqlite_path
+
+Line = tuple[str, bool, str]
+
+
+def check_all(settings: Settings) -> Iterator[Line]:
+    """Subject, whether it is in order, and what was found or what to do."""
+    yield "configuration", True, "read"
+    yield _secret(settings)
+    yield from _files(settings)
+    yield _database(settings)
+    yield asyncio.run(_telegram(settings))
+
+
+def _secret(settings: Settings) -> Line:
+    try:
+        secret_key(settings)
+    except ConfigError as error:
+        return "secret key", False, str(error)
+    return "secret key", True, "set"
+
+
+def _files(settings: Settings) -> Iterator[Line]:
+    for subject, path, load in (
+        ("rules", settings.rules_file, load_rules),
+        ("texts", settings.texts_file, load_texts),
+        ("limits", settings.limits_file, load_limits),
+    ):
+        try:
+            load(path)
+        except FileError as error:
+            for problem in error.problems:
+                yield subject, False, str(problem)
+        else:
+            yield subject, True, str(path)
+
+
+def _database(settings: Settings) -> Line:
+    try:
+        path = sqlite_path(settings.database_url)
+        found = schema.standing(path)
+    except StoreError as error:
+        return "database", False, str(error)
+    words = {
+        Standing.EMPTY: f"{path} is new; its tables are made at the first run",
+        Standing.CURRENT: f"{path} is current",
+        Standing.BEHIND: f"{path} has an older schema: run `huiyin migrate`",
+        Standing.AHEAD: f"{path} was moved on by a newer huiyin: update the program",
+    }
+    return "database", found in (Standing.EMPTY, Standing.CURRENT), words[found]
+
+
+async def _telegram(settings: Settings) -> Line:
+    from bot.channels.telegram import TelegramChannel
+    from bot.channels.telegram_api import TelegramApi
+
+    telegram = settings.channels.telegram
+    if not telegram.configured:
+        return "telegram", True, "not configured (HUIYIN_CHANNELS__TELEGRAM__TOKEN)"
+    channel = TelegramChannel(TelegramApi(telegram.api_base, telegram.token.get_secret_value()))
+    try:
+        fine, words = await channel.describe()
+    finally:
+        await channel.close()
+    return "telegram", fine, f"@{words}, {telegram.mode}" if fine else f"the platform says: {words}"

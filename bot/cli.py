@@ -1,0 +1,304 @@
+"""The `huiyin` command. Exit codes: 0 done, 1 refused with one clear line for each reason, 2 wrong usage."""
+
+import asyncio
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from bot.files import FileError
+from bot.settings import DEFAULTS, ConfigError, Settings, load_settings
+from storage.store import StoreError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SAMPLE_ROSTER = DEFAULTS / "roster.yaml"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print variables, and with them secrets
+    help="回音 Huiyin: 事事有回音",
+)
+roster_app = typer.Typer(no_args_is_help=True, help="The office's roster: areas, members, staff groups.")
+app.add_typer(roster_app, name="roster")
+out = Console(soft_wrap=True, highlight=False, markup=False)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="config.yaml by default")]
+
+
+def main() -> None:
+    app()
+
+
+def refuse(*lines: str) -> NoReturn:
+    """Say why on standard error and end with 1."""
+    for line in lines:
+        print(f"huiyin: {line}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(1)
+
+
+def _refusing(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn the expected errors of a command into clear lines."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except (ConfigError, StoreError) as error:
+            refuse(*str(error).splitlines())
+        except FileError as error:
+            refuse(*map(str, error.problems))
+
+    return run
+
+
+def _settings(config: Path | None) -> Settings:
+    from bot.logs import configure
+
+    settings = load_settings(config)
+    configure(settings.log.level, settings.log.json_lines)
+    return settings
+
+
+# --- running ----------------------------------------------------------------------------------
+
+
+@app.command()
+@_refusing
+def run(config: ConfigOption = None) -> None:
+    """Run the bot."""
+    from bot.running import run_forever
+
+    settings = _settings(config)
+    if not settings.channels.telegram.configured:
+        raise ConfigError(
+            "no channel is configured: set HUIYIN_CHANNELS__TELEGRAM__TOKEN, or try `huiyin demo` without any"
+        )
+    run_forever(settings)
+
+
+@app.command()
+@_refusing
+def demo(
+    port: Annotated[int, typer.Option(help="where the phones page is served")] = 8700,
+    folder: Annotated[Path, typer.Option(help="where the demonstration keeps its data")] = Path("demo-data"),
+) -> None:
+    """Show the whole loop on three phones in the browser; needs no token and no service."""
+    from bot.demo import run_demo
+
+    run_demo(port, folder)
+
+
+@app.command()
+@_refusing
+def check(config: ConfigOption = None) -> None:
+    """Check configuration, files, database and channels: one line each."""
+    from bot.checking import check_all
+
+    good = True
+    for subject, fine, words in check_all(_settings(config)):
+        out.print(f"{'ok  ' if fine else 'FAIL'} {subject}: {words}")
+        good = good and fine
+    if not good:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_refusing
+def migrate(config: ConfigOption = None) -> None:
+    """Bring the database to this program's schema; an older one is backed up first."""
+    from storage import schema
+    from storage.store import sqlite_path
+
+    path = sqlite_path(_settings(config).database_url)
+    backup = schema.migrate(path, datetime.now(UTC))
+    out.print(f"{path} is current" + (f"; the backup is {backup}" if backup else ""))
+
+
+@app.command()
+@_refusing
+def backup(file: Path, config: ConfigOption = None) -> None:
+    """Copy the database to FILE while the bot may be running."""
+    from storage import schema
+    from storage.store import sqlite_path
+
+    path = sqlite_path(_settings(config).database_url)
+    if not path.exists():
+        raise StoreError(f"there is no database at {path}")
+    if file.exists():
+        raise StoreError(f"{file} exists already; a backup never overwrites")
+    schema.copy_to(path, file)
+    out.print(f"{path} was copied to {file}")
+
+
+@app.command()
+@_refusing
+def init(folder: Path) -> None:
+    """Copy the configuration, rules, texts, limits and a sample roster into FOLDER, to edit there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("rules", "texts", "limits.yaml", "roster.yaml"):
+        if (folder / name).exists():
+            raise ConfigError(f"{folder / name} exists already; nothing was copied")
+    for name in ("rules", "texts"):
+        shutil.copytree(DEFAULTS / name, folder / name)
+    for name in ("limits.yaml", "roster.yaml"):
+        shutil.copy(DEFAULTS / name, folder / name)
+    lines = [f"rules_dir: {folder}/rules", f"texts_dir: {folder}/texts", f"limits_file: {folder}/limits.yaml"]
+    out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
+
+
+# --- the roster -------------------------------------------------------------------------------
+
+
+@roster_app.command("load")
+@_refusing
+def roster_load(file: Path, config: ConfigOption = None) -> None:
+    """Load the roster FILE: all of it, or nothing where a row is wrong."""
+    from bot.app import ready_database, secret_key
+    from bot.limits import load_limits
+    from bot.roster import digest_of, load_roster, read_roster
+    from storage.secrets import Vault
+    from storage.store import Store, sqlite_path
+
+    settings = _settings(config)
+    roster = read_roster(file)
+    if roster.sample and settings.live:
+        raise ConfigError(f"{file}: this is the sample roster (sample: true); a live office needs its own")
+    zone = load_limits(settings.limits_file).zone
+    vault = Vault(secret_key(settings))
+    path = sqlite_path(settings.database_url)
+    ready_database(path)
+    store = Store(path)
+    try:
+        who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
+        loaded = asyncio.run(store.write(load_roster, roster, digest_of(file), vault, zone, now, who))
+    finally:
+        store.close()
+    if loaded.nothing:
+        out.print(f"{file}: nothing changed")
+    else:
+        out.print(
+            f"{file}: {loaded.areas} areas, {loaded.members} members, {loaded.appointments} appointments, "
+            f"{loaded.accounts} accounts, {loaded.chats} chats changed; {loaded.ended} appointments ended"
+        )
+
+
+@roster_app.command("check")
+@_refusing
+def roster_check(file: Path) -> None:
+    """Check the roster FILE, and list every place that nobody is responsible for."""
+    from bot.roster import coverage, read_roster
+
+    roster = read_roster(file)
+    gaps = coverage(roster)
+    out.print(f"{file}: {len(roster.areas)} areas, {len(roster.members)} members, {len(roster.chats)} chats")
+    if gaps:
+        refuse(*gaps)
+    out.print("every place has a grid member")
+
+
+# --- codes, classification, replay ------------------------------------------------------------
+
+
+class QrFormat(StrEnum):
+    LINK = "link"
+    SVG = "svg"
+    PNG = "png"
+
+
+@app.command()
+@_refusing
+def qr(
+    area: Annotated[str, typer.Option(help="the area's code in the roster")],
+    format_: Annotated[QrFormat, typer.Option("--format")] = QrFormat.LINK,
+    output: Annotated[Path | None, typer.Option(help="the file to write; standard output by default")] = None,
+    new: Annotated[
+        bool, typer.Option(help="revoke the earlier code of this area and make a new one")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """The QR code of a place, as a link or a picture."""
+    from bot.codes import link_for, picture
+
+    link = link_for(_settings(config), area, renew=new)
+    body = (link + "\n").encode() if format_ is QrFormat.LINK else picture(link, format_.value)
+    if output is not None:
+        output.write_bytes(body)
+    else:
+        sys.stdout.buffer.write(body)
+
+
+@app.command()
+@_refusing
+def classify(
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="a CSV instead of lines on standard input")
+    ] = None,
+    column: Annotated[str, typer.Option(help="the CSV's column with the texts")] = "text",
+    rules: Annotated[Path | None, typer.Option(help="another rule file")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Classify texts, one a line; prints one JSON object for each, in order."""
+    from bot.rules import load_rules
+    from routing.classify import decide, to_json
+
+    compiled = load_rules(rules or _settings(config).rules_file)
+    texts = read_column(csv_file, column) if csv_file else _lines(sys.stdin.buffer.read())
+    for text in texts:
+        decided = to_json(decide(text, compiled), text)
+        line = json.dumps(decided, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        sys.stdout.buffer.write(line + b"\n")
+
+
+def _lines(raw: bytes) -> Iterator[str]:
+    """One text per line feed, as in line-counting tools; other breaks belong to the text."""
+    body = raw.decode("utf-8", "replace").removesuffix("\n")
+    return iter(body.split("\n")) if raw else iter(())
+
+
+def read_column(file: Path, column: str) -> list[str]:
+    """One column of a CSV. Raises ConfigError where the file or the column is missing."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            rows = csv.DictReader(opened)
+            if column not in (rows.fieldnames or []):
+                raise ConfigError(
+                    f"{file} has no column {column}; it has: {', '.join(rows.fieldnames or [])}"
+                )
+            return [row[column] or "" for row in rows]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from None
+
+
+@app.command()
+@_refusing
+def replay(
+    file: Path,
+    column: Annotated[str, typer.Option(help="the column with the texts")] = "text",
+    limit: Annotated[int | None, typer.Option(help="at most so many rows")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the summary for machines")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Send each row of a CSV as a resident through the sandbox, and sum up what became of it."""
+    from bot.replay import replay_texts, summary_lines
+
+    texts = read_column(file, column)[:limit]
+    summary: dict[str, Any] = asyncio.run(replay_texts(texts, _settings(config)))
+    if as_json:
+        out.print(json.dumps(summary, ensure_ascii=False, indent=2))
+    else:
+        out.print("\n".join(summary_lines(summary)))
+    if summary["undelivered"] or summary["errors"]:
+        raise typer.Exit(1)

@@ -1,0 +1,211 @@
+"""Hands every stored message to its handler, account by account in order, a batch in one transaction."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot import metrics
+from bot.clock import Clock
+from bot.halves import in_halves
+from bot.offices import Offices
+from handlers import handle
+from handlers.desk import Desk, to_account, to_chat, to_member, to_resident
+from handlers.messages import Channel, InboundMessage, Kind, UnreadableError
+from handlers.turn import Tap, Turn
+from routing.text import normalize
+from storage import inbox, outbox, queries
+from storage.ids import from_base36, new_id
+from storage.inbox import Known, Waiting
+from storage.secrets import Vault
+from storage.store import Store, Unit
+from storage.tables import Account, Conversation, Notification
+
+log = structlog.get_logger()
+
+MOST_ATTEMPTS = 5
+_LONGEST_WORD = 16  # characters; longer texts are never looked up as the label of a button
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A waiting message, read; None where the channel cannot make anything of it."""
+
+    waiting: Waiting
+    message: InboundMessage | None
+
+
+class Dispatcher:
+    def __init__(
+        self, store: Store, vault: Vault, offices: Offices, channels: Mapping[str, Channel], clock: Clock
+    ) -> None:
+        self.spoke = asyncio.Event()
+        self._store = store
+        self._vault = vault
+        self._offices = offices
+        self._channels = channels
+        self._clock = clock
+
+    async def step(self) -> int:
+        """Handle what waits, at most one batch; returns how many messages that was."""
+        waiting = await self._store.read(inbox.waiting, self._clock.now())
+        items = [_Item(one, self._read(one)) for one in waiting]
+        await in_halves(items, self._handle, self._set_aside)
+        return len(items)
+
+    def _read(self, waiting: Waiting) -> InboundMessage | None:
+        try:
+            return self._channels[waiting.channel].parse(waiting.body)
+        except (UnreadableError, KeyError) as error:
+            log.warning("unreadable message kept", message=waiting.message, error=str(error))
+            return None
+
+    async def _handle(self, items: Sequence[_Item]) -> None:
+        """One transaction: everything that these messages bring about, or nothing of it."""
+        office = await self._offices.current()
+        async with self._store.unit() as unit:
+            desk = Desk(unit, office, self._clock.now())
+            readable = [(item.waiting, item.message) for item in items if item.message is not None]
+            known = await self._known(unit, [message for _, message in readable])
+            for waiting, message in readable:
+                turn = await self._turn(desk, waiting.message, message, known)
+                about = await handle(turn)
+                metrics.handled.labels(about).inc()
+                log.info("handled", message=waiting.message, channel=message.channel, about=about)
+            await desk.finish()
+            ids = [item.waiting.message for item in items]
+            unreadable = [item.waiting.message for item in items if item.message is None]
+            await unit.run(inbox.done, ids, unreadable)
+        self.spoke.set()
+
+    async def _known(self, unit: Unit, messages: Sequence[InboundMessage]) -> Known:
+        lookups = {
+            self._vault.lookup(one.channel, address) for one in messages for address in (one.sender, one.chat)
+        }
+        offers = {offer for one in messages if (offer := _offer_id(one.tapped)) is not None}
+        return await unit.run(inbox.known, lookups, offers)
+
+    # --- one message's turn -------------------------------------------------------------------
+
+    async def _turn(self, desk: Desk, message_id: int, message: InboundMessage, known: Known) -> Turn:
+        lookup = self._vault.lookup(message.channel, message.sender)
+        account = self._account(desk, message.channel, message.sender, known)
+        if account.unreachable_at is not None and message.private:
+            account.unreachable_at = None  # who writes can be reached again
+        turn = Turn(
+            desk=desk,
+            message=message,
+            message_id=message_id,
+            account=account,
+            conversation=known.conversations.get(lookup) or Conversation(account=lookup),
+            resident=known.residents.get(account.resident) if account.resident else None,
+        )
+        if not message.private:
+            await self._place(turn, known)
+        if message.kind is Kind.TEXT:
+            turn.command = desk.office.texts.command(message.text)
+        await self._resolve(turn, known)
+        if turn.resident is not None:
+            known.residents.setdefault(turn.resident.id, turn.resident)
+        return turn
+
+    def _account(self, desk: Desk, channel: str, address: str, known: Known) -> Account:
+        lookup = self._vault.lookup(channel, address)
+        account = known.accounts.get(lookup)
+        if account is None:
+            account = Account(
+                id=new_id(),
+                channel=channel,
+                lookup=lookup,
+                address=self._vault.seal(address),
+                source="message",
+                created_at=desk.now,
+            )
+            desk.unit.add(account)
+            known.accounts[lookup] = account
+        return account
+
+    async def _place(self, turn: Turn, known: Known) -> None:
+        """The staff group that the message came from; a group we do not know can only be answered."""
+        message = turn.message
+        lookup = self._vault.lookup(message.channel, message.chat)
+        turn.group = known.groups.get(lookup)
+        if turn.group is None:
+            turn.room = self._account(turn.desk, message.channel, message.chat, known)
+        elif message.moved_to is not None:
+            new = self._vault.lookup(message.channel, message.moved_to)
+            await turn.desk.unit.run(outbox.move_chat, turn.group.id, new, self._vault.seal(message.moved_to))
+
+    async def _resolve(self, turn: Turn, known: Known) -> None:
+        """Which offer a tap or a word answers, and which of our messages this one replies to."""
+        message, chats = turn.message, _chats_of(turn)
+        if message.tapped is not None:
+            offer = known.offers.get(_offer_id(message.tapped) or 0)
+            turn.tap = _tap(offer, message.tapped.partition(":")[2], chats)
+        elif message.kind is Kind.TEXT and message.private and len(message.text) <= _LONGEST_WORD:
+            offer = await turn.desk.unit.run(queries.open_offer, chats)
+            turn.tap = _tap(offer, _meant(offer, message.text, turn.command), chats)
+        if message.reply_to is not None:
+            turn.card = await turn.desk.unit.run(queries.notification_by_ref, chats, message.reply_to)
+
+    # --- what fails by itself -----------------------------------------------------------------
+
+    async def _set_aside(self, item: _Item, error: Exception) -> None:
+        """Keep it for later, apologise once, give up after a few tries; the others go on meanwhile."""
+        attempts = item.waiting.attempts + 1
+        log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
+        metrics.handled.labels("failed").inc()
+        office = await self._offices.current()
+        async with self._store.unit() as unit:
+            if attempts >= MOST_ATTEMPTS:
+                await unit.run(inbox.park, item.waiting.message, type(error).__name__)
+                return
+            later = self._clock.now() + timedelta(seconds=4**attempts)
+            await unit.run(inbox.set_aside, item.waiting.message, attempts, later)
+            if item.message is not None and item.message.private:
+                desk = Desk(unit, office, self._clock.now())
+                known = await self._known(unit, [item.message])
+                account = self._account(desk, item.message.channel, item.message.sender, known)
+                await desk.say_once(f"apology:{item.waiting.message}", to_account(account.id), "apology")
+                await desk.finish()
+        self.spoke.set()
+
+
+def _chats_of(turn: Turn) -> list[str]:
+    """The recipients that this chat stands for: only what was said to them may be answered here."""
+    if turn.group is not None:
+        return [to_chat(turn.group.id)]
+    if not turn.message.private:
+        return []
+    account = turn.account
+    chats = [to_account(account.id)]
+    if account.resident is not None:
+        chats.append(to_resident(account.resident))
+    if account.member is not None:
+        chats.append(to_member(account.member))
+    return chats
+
+
+def _offer_id(tapped: str | None) -> int | None:
+    try:
+        return from_base36((tapped or "").partition(":")[0])
+    except ValueError:
+        return None
+
+
+def _tap(offer: Notification | None, choice: str | None, chats: list[str]) -> Tap | None:
+    """The answer, where it is one that was really offered in this chat."""
+    if offer is None or choice is None or offer.chat not in chats:
+        return None
+    offered = any(one["id"] == choice for one in offer.choices)
+    return Tap(offer, choice) if offered else None
+
+
+def _meant(offer: Notification | None, text: str, command: str | None) -> str | None:
+    """The choice whose label, or whose word, somebody typed."""
+    for choice in offer.choices if offer else ():
+        if choice["id"] == command or normalize(choice["label"]) == normalize(text):
+            return str(choice["id"])
+    return None

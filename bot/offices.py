@@ -1,0 +1,65 @@
+"""The office in force: rules, texts and limits from the clerk's files, people and places from the store."""
+
+from pathlib import Path
+
+import structlog
+
+from bot.files import Watched
+from bot.limits import load_limits
+from bot.rules import RulesFile
+from bot.settings import Settings
+from bot.texts import load_texts
+from handlers.office import Office
+from handlers.texts import Texts
+from routing.limits import Limits
+from routing.organisation import Organisation
+from storage import directory
+from storage.store import Store
+
+log = structlog.get_logger()
+
+
+class OfficeFiles:
+    """The clerk's three files. At the start a wrong one raises FileError; later the last good one stays."""
+
+    def __init__(self, rules: Path, texts: Path, limits: Path) -> None:
+        self.rules = RulesFile(rules)
+        self.texts: Watched[Texts] = Watched(texts, load_texts)
+        self.limits: Watched[Limits] = Watched(limits, load_limits)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OfficeFiles":
+        return cls(settings.rules_file, settings.texts_file, settings.limits_file)
+
+    async def refresh(self) -> bool:
+        """Look whether a file has changed; whether anything new came into force."""
+        return any([await file.refresh() for file in (self.rules, self.texts, self.limits)])
+
+
+class Offices:
+    """Hands out the office as one value; a new one replaces it whole when anything changed."""
+
+    def __init__(self, store: Store, files: OfficeFiles) -> None:
+        self._store = store
+        self._files = files
+        self._revision = -1
+        self._organisation = Organisation()
+        self._office: Office | None = None
+
+    async def current(self) -> Office:
+        revision = await self._store.read(directory.revision)
+        if revision != self._revision:
+            self._organisation = await self._store.read(directory.load)
+            self._revision, self._office = revision, None
+        if self._office is None:
+            self._office = self._assemble()
+        return self._office
+
+    async def refresh(self) -> None:
+        """Take changed files into force."""
+        if await self._files.refresh():
+            self._office = None
+
+    def _assemble(self) -> Office:
+        files = self._files
+        return Office(self._organisation, files.rules.value, files.texts.value, files.limits.value)

@@ -1,0 +1,35 @@
+"""How fast we may speak: a bucket for the whole bot, a pause for each chat."""
+
+from datetime import datetime, timedelta
+
+from bot.settings import Pacing
+
+
+class Bucket:
+    """So many sends a second, with at most one second's worth saved up."""
+
+    def __init__(self, per_second: float, now: datetime) -> None:
+        self._rate = per_second
+        self._tokens = per_second
+        self._at = now
+
+    def available(self, now: datetime) -> int:
+        passed = max((now - self._at).total_seconds(), 0.0)
+        self._tokens = min(self._tokens + passed * self._rate, max(self._rate, 1.0))
+        self._at = now
+        return int(self._tokens)
+
+    def take(self, count: int) -> None:
+        self._tokens -= count
+
+    def ready_at(self, now: datetime) -> datetime:
+        """When at least one send is available."""
+        missing = 1.0 - self._tokens
+        return now if missing <= 0 else now + timedelta(seconds=missing / self._rate, microseconds=1)
+
+
+def chat_pause(pacing: Pacing, chat: str) -> timedelta:
+    """How long a chat rests after something was said in it."""
+    if chat.startswith("chat:"):
+        return timedelta(minutes=1) / pacing.per_group_minute
+    return timedelta(seconds=1) / pacing.per_chat

@@ -1,0 +1,228 @@
+"""The configuration: one commented file, secrets from the environment, every mistake named."""
+
+import os
+import re
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.files import FileError, Problem, load_document, validate
+
+PREFIX = "HUIYIN_"
+DEFAULTS = Path(__file__).parent / "defaults"
+TELEGRAM_API = "https://api.telegram.org"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one clear line for each mistake."""
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("要写成 http://主机:端口 或 https://主机")
+    return url.rstrip("/")
+
+
+def _secret_header(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
+        raise ValueError("只能用字母、数字、下划线和减号,最多256个")
+    return secret
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class ClockKind(StrEnum):
+    SYSTEM = "system"
+    SANDBOX = "sandbox"
+
+
+class TelegramMode(StrEnum):
+    POLLING = "polling"
+    WEBHOOK = "webhook"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Web(_Model):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class Pacing(_Model):
+    """Messages per second to all, to one chat, and per minute to one group."""
+
+    per_bot: Annotated[float, Field(gt=0)] = 25
+    per_chat: Annotated[float, Field(gt=0)] = 1
+    per_group_minute: Annotated[float, Field(gt=0)] = 18
+
+
+class Telegram(_Model):
+    token: SecretStr = SecretStr("")
+    username: str = ""
+    api_base: Address = TELEGRAM_API
+    mode: TelegramMode = TelegramMode.POLLING
+    webhook_url: str = ""
+    webhook_secret: Annotated[SecretStr, AfterValidator(_secret_header)] = SecretStr("")
+    pacing: Pacing = Pacing()
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.token.get_secret_value())
+
+
+class Channels(_Model):
+    telegram: Telegram = Telegram()
+
+
+class Log(_Model):
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    json_lines: bool = False
+
+
+class _Fields(_Model):
+    """Every key of config.yaml."""
+
+    database_url: str = "sqlite:///data/huiyin.db"
+    data_dir: Path = Path("data")
+    rules_dir: Path = DEFAULTS / "rules"
+    texts_dir: Path = DEFAULTS / "texts"
+    limits_file: Path = DEFAULTS / "limits.yaml"
+    live: bool = False
+    clock: ClockKind = ClockKind.SYSTEM
+    clock_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    web: Web = Web()
+    channels: Channels = Channels()
+    log: Log = Log()
+
+
+class Settings(_Fields, BaseSettings):
+    """The configuration in force: environment over file over defaults. Frozen once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def rules_file(self) -> Path:
+        return self.rules_dir / "taxonomy.yaml"
+
+    @property
+    def texts_file(self) -> Path:
+        return self.texts_dir / "zh.yaml"
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read `path` (config.yaml of the current folder where it exists, if None) and the environment.
+
+    Raises ConfigError naming file, line and key, or the environment variable.
+    """
+    path = path or (Path("config.yaml") if Path("config.yaml").exists() else None)
+    values = _from_file(path) if path else {}
+    unknown = _unknown_environment()
+    if unknown:
+        raise ConfigError("\n".join(f"environment: unknown variable {name}" for name in unknown))
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_environment_problem(one) for one in error.errors())) from None
+    _check_safe(settings)
+    return settings
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        document = load_document(path)
+        if document.data is None:
+            return {}
+        file = validate(document, _Fields)
+    except FileError as error:
+        raise ConfigError("\n".join(map(str, error.problems))) from None
+    _refuse_written_secrets(path, file)
+    return file.model_dump(exclude_unset=True)
+
+
+def _refuse_written_secrets(path: Path, file: _Fields) -> None:
+    telegram = file.channels.telegram
+    written = {
+        "secret_key": file.secret_key,
+        "channels.telegram.token": telegram.token,
+        "channels.telegram.webhook_secret": telegram.webhook_secret,
+    }
+    for key, secret in written.items():
+        if secret.get_secret_value():
+            variable = PREFIX + key.upper().replace(".", "__")
+            raise ConfigError(
+                str(Problem(str(path), None, f"{key} 是密钥,不写在文件里,请用环境变量 {variable}"))
+            )
+
+
+def _environment_problem(error: Any) -> str:
+    name = PREFIX + "__".join(str(part).upper() for part in error["loc"])
+    return f"environment {name}: {error['msg']}"
+
+
+def _unknown_environment() -> list[str]:
+    return sorted(
+        name for name in os.environ if name.startswith(PREFIX) and not _known(name[len(PREFIX) :].lower())
+    )
+
+
+def _known(name: str) -> bool:
+    model: Any = _Fields
+    for part in name.split("__"):
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:
+            return False
+        model = fields[part].annotation
+    return True
+
+
+def _check_safe(settings: Settings) -> None:
+    """A trial installation cannot reach real people, and only a sandbox has a clock to follow."""
+    telegram = settings.channels.telegram
+    local = is_loopback(telegram.api_base)
+    if telegram.configured and not local and not settings.live:
+        raise ConfigError(
+            "live: is false, so no message may leave this machine: set live: true, "
+            "or point channels.telegram.api_base at a sandbox on loopback"
+        )
+    if settings.clock is ClockKind.SANDBOX and not (local and is_loopback(settings.clock_url)):
+        raise ConfigError("clock: sandbox needs clock_url and every api_base on loopback")
+    if telegram.mode is TelegramMode.WEBHOOK and telegram.configured:
+        for key in ("webhook_secret", "webhook_url"):
+            value = getattr(telegram, key)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise ConfigError(
+                    f"channels.telegram.mode: webhook needs {PREFIX}CHANNELS__TELEGRAM__{key.upper()}"
+                )

@@ -1,0 +1,79 @@
+"""The clock's loop: fires stored deadlines when they are due, each once."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.clock import Clock
+from bot.halves import in_halves
+from bot.offices import Offices
+from handlers import timers
+from handlers.desk import Desk
+from handlers.messages import InboundMessage, Kind
+from handlers.turn import Turn
+from storage import queries
+from storage.store import Store
+from storage.tables import Account, Conversation, Deadline, DeadlineState, Resident
+
+log = structlog.get_logger()
+
+_MOST_AT_ONCE = 200
+_TRY_AGAIN = timedelta(minutes=1)
+
+
+class Ticker:
+    def __init__(self, store: Store, offices: Offices, clock: Clock) -> None:
+        self.spoke = asyncio.Event()
+        self._store = store
+        self._offices = offices
+        self._clock = clock
+
+    async def step(self) -> int:
+        """Fire what is due, oldest first; returns how many deadlines that were."""
+        due = await self._store.read(queries.due_deadlines, self._clock.now(), _MOST_AT_ONCE)
+        await in_halves(due, self._fire, self._postpone)
+        return len(due)
+
+    async def next_due(self) -> datetime | None:
+        return await self._store.read(queries.next_deadline)
+
+    async def _fire(self, due: Sequence[int]) -> None:
+        office = await self._offices.current()
+        async with self._store.unit() as unit:
+            desk = Desk(unit, office, self._clock.now())
+            for one in due:
+                deadline = await unit.get(Deadline, one)
+                if deadline is not None and deadline.state == DeadlineState.WAITING:
+                    deadline.state, deadline.fired_at = DeadlineState.FIRED, desk.now
+                    await self._hand_over(desk, deadline)
+            await desk.finish()
+        self.spoke.set()
+
+    async def _hand_over(self, desk: Desk, deadline: Deadline) -> None:
+        if deadline.request is not None:
+            await timers.fire_for_request(desk, deadline)
+            return
+        turn = await _turn_without_message(desk, deadline)
+        if turn is not None:
+            await timers.fire_for_draft(turn, deadline.kind)
+
+    async def _postpone(self, due: int, error: Exception) -> None:
+        log.error("deadline failed, trying again later", deadline=due, exc_info=error)
+        async with self._store.unit() as unit:
+            deadline = await unit.get(Deadline, due)
+            if deadline is not None:
+                deadline.due_at = self._clock.now() + _TRY_AGAIN
+
+
+async def _turn_without_message(desk: Desk, deadline: Deadline) -> Turn | None:
+    """The turn of somebody who has not written: their draft is due."""
+    conversation = await desk.unit.get(Conversation, deadline.account)
+    found = await desk.unit.run(queries.accounts_by_lookup, [deadline.account or ""])
+    account: Account | None = found.get(deadline.account or "")
+    if conversation is None or account is None or account.resident is None:
+        return None
+    message = InboundMessage(account.channel, f"deadline:{deadline.id}", "", "", Kind.IGNORED)
+    resident = await desk.unit.get(Resident, account.resident)
+    return Turn(desk, message, deadline.id, account, conversation, resident=resident)

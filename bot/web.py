@@ -1,0 +1,76 @@
+"""The HTTP side: webhooks are verified and stored before they are answered; health is told."""
+
+import hmac
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot import metrics
+from bot.intake import Intake
+from handlers.messages import Channel
+
+LARGEST_BODY = 1024 * 1024
+SECRET_HEADER = b"x-telegram-bot-api-secret-token"
+
+
+class TooLargeError(Exception):
+    """The body is longer than any message of the platform."""
+
+
+def build(
+    intake: Intake, telegram: Channel | None, secret: str, ready: Callable[[], dict[str, str]]
+) -> Starlette:
+    """`ready` names what is not in order, empty when all is."""
+
+    async def webhook(request: Request) -> Response:
+        if telegram is None or not secret:
+            return PlainTextResponse("not configured", 404)
+        if not _authentic(request, secret):
+            metrics.received.labels("telegram", "refused").inc()
+            return PlainTextResponse("wrong secret", 401)
+        try:
+            body = await _body(request)
+        except TooLargeError:
+            metrics.received.labels("telegram", "too_large").inc()
+            return PlainTextResponse("too large", 413)
+        except ClientDisconnect:
+            return PlainTextResponse("incomplete", 400)
+        await intake.receive(telegram, body)
+        return PlainTextResponse("ok")
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    async def readyz(_: Request) -> Response:
+        wrong = ready()
+        return JSONResponse({"ready": not wrong, **wrong}, 503 if wrong else 200)
+
+    return Starlette(
+        routes=[
+            Route("/telegram/webhook", webhook, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ]
+    )
+
+
+def _authentic(request: Request, secret: str) -> bool:
+    """Compared as bytes in constant time: the header may hold anything."""
+    given = next((value for name, value in request.scope["headers"] if name == SECRET_HEADER), b"")
+    return hmac.compare_digest(given, secret.encode())
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body. Raises TooLargeError as soon as it is known to be too long."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > LARGEST_BODY:
+        raise TooLargeError
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise TooLargeError
+    return bytes(body)

@@ -1,0 +1,114 @@
+"""What the bot does with a message: the ordered table of handlers, first match wins.
+
+Read it from top to bottom. Groups come before private talk, danger before everything a resident may want,
+and what nobody claims becomes part of a report.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from handlers import chiefs, emergency, membership, progress, report, tasks, welcome
+from handlers.desk import RefusalError, to_chat
+from handlers.messages import Kind
+from handlers.turn import Turn
+
+_ANSWERS = {"submit", "more", "cancel", "category", "no_danger", "skip_place", "new_one", "add_to"}
+_SPOKEN = (Kind.TEXT, Kind.PHOTO, Kind.VOICE, Kind.START)
+
+
+class Entry(NamedTuple):
+    """One row: what it is about, when it applies, who does it."""
+
+    about: str
+    matches: Callable[[Turn], bool]
+    handle: Callable[[Turn], Awaitable[None]]
+
+
+def _kind(turn: Turn, *kinds: Kind) -> bool:
+    return turn.message.kind in kinds
+
+
+def _private(turn: Turn) -> bool:
+    return turn.message.private
+
+
+def _action(turn: Turn) -> str:
+    """What was pressed, or typed as a word instead."""
+    return turn.tap.action if turn.tap else turn.command or ""
+
+
+def _staff_offer(turn: Turn) -> bool:
+    return turn.tap is not None and turn.tap.offer.chat.startswith("member:")
+
+
+def _staff_card(turn: Turn) -> bool:
+    return turn.card is not None and turn.card.chat.startswith("member:") and turn.member is not None
+
+
+def _prompted(turn: Turn) -> bool:
+    """A text that a button of ours asked a member for; in a group it must answer a card of that request."""
+    prompt = turn.conversation.prompt
+    if prompt is None or prompt["kind"] == "addition" or not _kind(turn, Kind.TEXT) or turn.tap:
+        return False
+    if _private(turn):
+        return turn.command is None
+    return turn.card is not None and turn.card.request == prompt["request"]
+
+
+HANDLERS: tuple[Entry, ...] = (
+    Entry(
+        "blocked or unblocked",
+        lambda t: _kind(t, Kind.MEMBERSHIP) and _private(t),
+        membership.private_changed,
+    ),
+    Entry(
+        "staff group joined or left",
+        lambda t: _kind(t, Kind.MEMBERSHIP) and t.group is not None,
+        membership.group_changed,
+    ),
+    Entry("added to an unknown group", lambda t: _kind(t, Kind.MEMBERSHIP), membership.unknown_group),
+    Entry("a group's new address", lambda t: _kind(t, Kind.MIGRATED), membership.left_alone),
+    Entry("the text a button asked for", _prompted, tasks.prompted),
+    Entry("tap on a group card", lambda t: t.group is not None and t.tap is not None, chiefs.tapped),
+    Entry("reply to a group card", lambda t: t.group is not None and t.card is not None, chiefs.replied),
+    Entry("talk in a staff group", lambda t: t.group is not None, membership.left_alone),
+    Entry("talk in another group", lambda t: not _private(t) and _kind(t, *_SPOKEN), membership.wrong_group),
+    Entry("anything else in a group", lambda t: not _private(t), membership.left_alone),
+    Entry("tap on a private card", lambda t: _staff_offer(t) and _action(t) in tasks.ACTIONS, tasks.tapped),
+    Entry("reply to a private card", lambda t: _staff_card(t) and _kind(t, Kind.TEXT), tasks.replied),
+    Entry("danger", lambda t: _action(t) == "danger", emergency.pressed),
+    Entry("a scanned code", lambda t: _kind(t, Kind.START), welcome.scanned),
+    Entry("a person is wanted", lambda t: _action(t) == "person", report.call_person),
+    Entry("an answer to the draft's card", lambda t: _action(t) in _ANSWERS, report.answer),
+    Entry("how does it stand", lambda t: _action(t) == "progress", progress.overview),
+    Entry("acting on a request", lambda t: _action(t) in progress.ACTIONS, progress.act),
+    Entry("help", lambda t: _action(t) == "help", welcome.help_),
+    Entry("长者版", lambda t: _action(t) == "elder", welcome.set_elder),
+    Entry("a button that says nothing any more", lambda t: _kind(t, Kind.TAP), welcome.stale),
+    Entry("a request's number", lambda t: _kind(t, Kind.TEXT) and progress.is_number(t), progress.query),
+    Entry("a corrected message", lambda t: _kind(t, Kind.EDITED), report.edited),
+    Entry("a piece of a report", report.is_piece, report.piece),
+    Entry("nothing that concerns us", lambda t: _kind(t, Kind.IGNORED), membership.left_alone),
+    Entry("what we cannot read", lambda _: True, welcome.unsupported),
+)
+
+
+async def handle(turn: Turn) -> str:
+    """Hand the message to the first entry that matches; returns what the entry is about.
+
+    An expected refusal becomes the polite answer that it carries; anything else is the caller's.
+    """
+    entry = next(entry for entry in HANDLERS if entry.matches(turn))
+    try:
+        await entry.handle(turn)
+    except RefusalError as refusal:
+        turn.desk.say(_answer_to(turn), refusal.template, **refusal.args_)
+    return entry.about
+
+
+def _answer_to(turn: Turn) -> str:
+    """Where a refusal is said: the group or private chat that the message came from."""
+    if turn.group is not None:
+        return to_chat(turn.group.id)
+    staff = _staff_offer(turn) or _staff_card(turn) or (_prompted(turn) and turn.account.member)
+    return turn.staff_reply_to if staff else turn.reply_to

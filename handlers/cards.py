@@ -1,0 +1,313 @@
+"""What a request looks like to each who is concerned: resident, members, the chiefs' group."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from handlers.desk import Desk, Urgency, subject_of, to_chat, to_member, to_resident
+from handlers.messages import Choice
+from routing.organisation import DISPATCHERS
+from routing.places import redact
+from routing.transitions import OPEN, WITH_HANDLER, Event, Status
+from storage import queries
+from storage.tables import MediaState, Note, Notification, ServiceRequest
+
+MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
+_STEPS = (Event.ACKNOWLEDGE, Event.START)
+
+_MEMBER_CHOICES = {
+    Status.ASSIGNED: ("acknowledge", "start", "return", "finish"),
+    Status.ACKNOWLEDGED: ("start", "return", "finish"),
+    Status.IN_PROGRESS: ("finish",),
+}
+_CLAIMED_CHOICES = {
+    Status.ACKNOWLEDGED: ("start", "finish"),
+    Status.IN_PROGRESS: ("finish",),
+}
+
+
+def handlers_of(request: ServiceRequest) -> list[str]:
+    """Who may act on the request as its handler: the assignee, and in an emergency all who were alerted."""
+    return [code for code in dict.fromkeys([request.assignee, *request.alerted]) if code]
+
+
+# --- after a move -----------------------------------------------------------------------------
+
+
+async def announce(desk: Desk, request: ServiceRequest, event: Event, who: str, note: Note | None) -> None:
+    """Tell the resident of the move and bring every card about the request up to date."""
+    if event in _STEPS:
+        await _tell_step(desk, request, event, who)
+    if event in _PUSHES:
+        _PUSHES[event](desk, request, note)
+    await refresh(desk, request)
+
+
+async def _tell_step(desk: Desk, request: ServiceRequest, event: Event, who: str) -> None:
+    """Acknowledged and on site: one message to the resident where they follow each other closely."""
+    to, subject = to_resident(request.resident), f"steps:{request.id}"
+    step = desk.office.texts.render(f"step_{event}", {"who": _name(desk, who)})
+    earlier = await desk.card(to, subject)
+    if earlier is not None and desk.now - earlier.created_at < MERGE_WITHIN:
+        lines = f"{earlier.args['steps']}\n{step}"
+        await desk.show(to, subject, "steps", request=request, number=request.number, steps=lines)
+    else:
+        desk.say(to, "steps", subject=subject, request=request, number=request.number, steps=step)
+
+
+def _ask_verdict(desk: Desk, request: ServiceRequest, note: Note | None) -> None:
+    desk.say(
+        to_resident(request.resident),
+        "ask_verdict",
+        request=request,
+        choices=desk.choices("satisfied", "partly", "not_solved"),
+        number=request.number,
+        who=desk.office.title(request.claimed_by or request.assignee, desk.now),
+        result=note.body if note else "",
+    )
+
+
+def _push(template: str, *choices: str) -> Callable[[Desk, ServiceRequest, Note | None], None]:
+    def push(desk: Desk, request: ServiceRequest, _note: Note | None) -> None:
+        offered = desk.choices(*choices)
+        desk.say(
+            to_resident(request.resident), template, request=request, choices=offered, number=request.number
+        )
+
+    return push
+
+
+_PUSHES: dict[Event, Callable[[Desk, ServiceRequest, Note | None], None]] = {
+    Event.FINISH: _ask_verdict,
+    Event.SATISFIED: _push("closed", "reopen"),
+    Event.PARTLY: _push("closed_partly", "reopen"),
+    Event.NOT_SOLVED: _push("reopened"),
+    Event.REOPEN: _push("reopened"),
+    Event.EXPIRE: _push("closed_unrated", "reopen"),
+    Event.WITHDRAW: _push("withdrawn"),
+}
+
+
+async def refresh(desk: Desk, request: ServiceRequest) -> None:
+    """Change the cards that members and groups already have to what is true now."""
+    for card in await desk.unit.run(queries.cards, subject_of(request)):
+        kind, _, key = card.chat.partition(":")
+        if kind == "member":
+            await _show_member(desk, request, key, card.args)
+        elif kind == "chat":
+            await _show_group(desk, request, card)
+
+
+# --- the member's private card ----------------------------------------------------------------
+
+
+async def post_to_member(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """Give a member the card of a request, with its text and photos."""
+    lines = [note.body for note in await desk.unit.run(queries.notes, request.id, "report", "addition")]
+    contact = [note.body for note in await desk.unit.run(queries.notes, request.id, "contact")]
+    photos = await desk.unit.run(queries.attachments, request.id)
+    args = {
+        "text": redact("\n".join(lines)),
+        "contact": desk.office.texts.render("contact_line", {"contact": contact[-1]}) if contact else "",
+        "photos": desk.office.texts.render("photos_line", {"count": len(photos)}) if photos else "",
+    }
+    await _show_member(desk, request, member, args)
+    for photo in photos:
+        if photo.state is MediaState.STORED:
+            send_photo(desk, request, member, photo.id)
+
+
+def send_photo(desk: Desk, request: ServiceRequest, member: str, attachment: int) -> None:
+    desk.say(to_member(member), "photo", request=request, attachment=attachment, number=request.number)
+
+
+async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
+    await desk.show(
+        to_member(member),
+        subject_of(request),
+        "triage_card" if _sorts(desk, request, member) else "member_card",
+        choices=_member_choices(desk, request, member),
+        urgency=_urgency(request),
+        request=request,
+        **{key: known.get(key, "") for key in ("text", "contact", "photos")},
+        **_facts(desk, request),
+        due=_due_line(desk, request),
+        claimed=_claim_line(desk, request),
+        votes=_count_line(desk, "not_here_line", request.not_here_by),
+    )
+
+
+def _member_choices(desk: Desk, request: ServiceRequest, member: str) -> list[Choice]:
+    if _sorts(desk, request, member):
+        return _triage_choices(desk, request)
+    if member not in handlers_of(request):
+        return []
+    return desk.choices(*_MEMBER_CHOICES.get(request.status, ()))
+
+
+def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:
+    """Whether the request waits for this member to say what it is."""
+    area = request.area or request.community
+    return request.status is Status.TRIAGE and desk.office.organisation.holds(
+        member, DISPATCHERS, area, desk.now
+    )
+
+
+def _triage_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
+    """For the dispatcher: the likely categories, somebody else, or the community itself."""
+    likely = [Choice(f"classify:{one}", desk.office.category_name(one)) for one in _likely(request)]
+    return [*likely[:2], *desk.choices("pass_on", "keep")]
+
+
+def _likely(request: ServiceRequest) -> list[str]:
+    if request.category or request.returned_by:
+        return []
+    return [one["category"] for one in request.decision.get("candidates", [])]
+
+
+# --- the chiefs' group ------------------------------------------------------------------------
+
+
+async def post_to_group(desk: Desk, request: ServiceRequest) -> None:
+    """Post the short card in the nearest staff group; nothing of the resident's own words is in it."""
+    group = desk.office.organisation.staff_chat(request.area or request.community)
+    if group is None:
+        return
+    earlier = await desk.card(to_chat(group.id), subject_of(request))
+    if earlier is not None:
+        await _show_group(desk, request, earlier)
+        return
+    desk.say(
+        to_chat(group.id),
+        "group_card",
+        subject=subject_of(request),
+        request=request,
+        urgency=_urgency(request),
+        choices=_group_choices(desk, request),
+        **_group_args(desk, request),
+    )
+
+
+async def _show_group(desk: Desk, request: ServiceRequest, card: Notification) -> None:
+    await desk.show(
+        card.chat,
+        subject_of(request),
+        "group_card",
+        request=request,
+        urgency=_urgency(request),
+        choices=_group_choices(desk, request),
+        **_group_args(desk, request),
+    )
+
+
+def _group_args(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+    return {
+        **_facts(desk, request),
+        "claimed": _claim_line(desk, request),
+        "seen": _count_line(desk, "seen_line", request.seen_by),
+    }
+
+
+def _group_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
+    if request.status not in WITH_HANDLER:
+        return []
+    if request.claimed_by:
+        return desk.choices(*_CLAIMED_CHOICES.get(request.status, ()))
+    return desk.choices("claim", "seen", "not_here")
+
+
+# --- shared lines -----------------------------------------------------------------------------
+
+
+def _facts(desk: Desk, request: ServiceRequest) -> dict[str, str]:
+    texts = desk.office.texts
+    leaf = desk.office.leaf(request.category)
+    return {
+        "number": request.number,
+        "category": desk.office.category_name(request.category),
+        "place": desk.office.place_name(request.area) or texts.label("place_unknown"),
+        "level": texts.label(f"level_{request.limit_class or (leaf.limit if leaf else 'T3')}"),
+        "status": texts.label(f"status_{request.status}"),
+        "handler": desk.office.title(request.assignee, desk.now),
+    }
+
+
+def _due_line(desk: Desk, request: ServiceRequest) -> str:
+    """By when the handler must react next."""
+    if request.status not in WITH_HANDLER:
+        return ""
+    waiting = request.status is Status.ASSIGNED
+    due = request.due_ack if waiting else request.due_result
+    template = "due_ack" if waiting else "due_result"
+    return desk.office.texts.render(template, {"due": desk.office.when(due)}) if due else ""
+
+
+def _claim_line(desk: Desk, request: ServiceRequest) -> str:
+    if not request.claimed_by:
+        return ""
+    return desk.office.texts.render("claimed_line", {"who": desk.office.title(request.claimed_by, desk.now)})
+
+
+def _count_line(desk: Desk, template: str, members: list[str]) -> str:
+    return desk.office.texts.render(template, {"count": len(members)}) if members else ""
+
+
+def _urgency(request: ServiceRequest) -> Urgency:
+    return Urgency.URGENT if request.urgent else Urgency.ORDINARY
+
+
+def _name(desk: Desk, who: str) -> str:
+    kind, _, key = who.partition(":")
+    return desk.office.title(key, desk.now) if kind == "member" else desk.office.texts.label(f"actor_{who}")
+
+
+# --- what the resident sees -------------------------------------------------------------------
+
+
+def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
+    """The receipt of a filed request, as arguments of `Desk.show` and `Desk.say`."""
+    offered = ("progress", "person") if elder else ("progress", "withdraw", "danger")
+    return {
+        "template": "receipt_triage" if request.status is Status.TRIAGE else "receipt",
+        "choices": desk.choices(*offered),
+        "request": request,
+        "purpose": "receipt",
+        **_facts(desk, request),
+        "advice": first_reply(desk, request),
+        "due_ack": desk.office.when(request.due_ack),
+        "due_result": desk.office.when(request.due_result),
+        "danger": desk.office.texts.render("danger_by_word" if elder else "danger_line", {}),
+    }
+
+
+def first_reply(desk: Desk, request: ServiceRequest) -> str:
+    """The category's own first words, with handler and date filled in."""
+    leaf = desk.office.leaf(request.category)
+    if leaf is None:
+        return ""
+    args = {
+        "handler": desk.office.title(request.assignee, desk.now),
+        "deadline": desk.office.when(request.due_result),
+    }
+    return desk.office.texts.fill(leaf.first_reply, args)
+
+
+def status_card(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+    """How a request stands, for the resident whose it is."""
+    return {
+        "template": "progress_one",
+        "choices": desk.choices(*_resident_choices(request)),
+        "request": request,
+        **_facts(desk, request),
+        "due": desk.office.texts.render("due_result", {"due": desk.office.when(request.due_result)})
+        if request.status in OPEN and request.due_result
+        else "",
+    }
+
+
+def _resident_choices(request: ServiceRequest) -> tuple[str, ...]:
+    if request.status in OPEN:
+        return ("urge", "add_more", "withdraw")
+    if request.status is Status.DONE:
+        return ("satisfied", "partly", "not_solved")
+    return ("reopen",) if request.status is Status.CLOSED else ()

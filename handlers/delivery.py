@@ -1,0 +1,42 @@
+"""News from the way out: somebody could not be reached, a photo has come or is lost."""
+
+from handlers import cards, filing
+from handlers.desk import Desk, to_member
+from storage.tables import Attachment, MediaState, Notification, ServiceRequest
+
+
+async def undelivered(desk: Desk, said: Notification, reason: str) -> None:
+    """Show staff, once per request and person, that somebody did not get word of a request."""
+    request = await desk.unit.get(ServiceRequest, said.request) if said.request else None
+    if request is None:
+        return
+    desk.record(request, "undelivered", filing.SYSTEM, to=said.chat, purpose=said.purpose)
+    kind, _, key = said.chat.partition(":")
+    whom = (
+        desk.office.title(key, desk.now)
+        if kind == "member"
+        else desk.office.texts.label("resident" if kind == "resident" else "group")
+    )
+    for member in filing.dispatchers(desk, request.area or request.community):
+        if to_member(member) != said.chat:
+            await desk.say_once(
+                f"undelivered:{request.id}:{said.chat}:{member}",
+                to_member(member),
+                "undelivered",
+                request=request,
+                number=request.number,
+                who=whom,
+                reason=reason,
+            )
+
+
+async def media_settled(desk: Desk, attachment: Attachment) -> None:
+    """A photo was stored, or is lost for good: whoever has the request gets it, or hears so."""
+    request = await desk.unit.get(ServiceRequest, attachment.request) if attachment.request else None
+    if request is None:
+        return
+    for member in cards.handlers_of(request):
+        if attachment.state is MediaState.STORED:
+            cards.send_photo(desk, request, member, attachment.id)
+        else:
+            desk.say(to_member(member), "photo_missing", request=request, number=request.number)

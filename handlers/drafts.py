@@ -1,0 +1,112 @@
+"""A draft: what a resident has said so far, and which one question to ask next. Pure values."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from routing.classify import Danger, Decision, Outcome
+
+JOIN_WITHIN = timedelta(seconds=90)
+_PLACE_WORDS = re.compile(
+    r"[号楼栋幢院室门口路街巷村里旁边附近对面前后东西南北广场车库店站桥河]|小区|单元|电梯|物业"
+)
+_PLACE_LENGTH = 20  # a longer answer to “在哪儿” is more of the story than a place
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """One thing the resident wrote; `ref` is the platform's name of the message, for later edits."""
+
+    ref: str
+    text: str
+
+
+class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known before filing. It lives in the conversation's row; the request row starts with filing."""
+
+    touched: datetime
+    pieces: tuple[Piece, ...] = ()
+    attachments: tuple[int, ...] = ()
+    contact: str | None = None
+    place: str | None = None
+    place_text: str | None = None
+    place_skipped: bool = False
+    asked_place: bool = False
+    asked_what: bool = False
+    category: str | None = None
+    category_refused: bool = False
+    danger_denied: bool = False
+    adds_to: int | None = None
+    reminded: bool = False
+    notice: bool = False
+    subject: str = ""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(piece.text for piece in self.pieces)
+
+    def with_(self, **changes: object) -> "Draft":
+        return msgspec.structs.replace(self, **changes)
+
+    @property
+    def placed(self) -> bool:
+        return bool(self.place or self.place_text or self.place_skipped)
+
+    def joins(self, now: datetime) -> bool:
+        """Whether a piece that comes now refreshes the card instead of posting a new one."""
+        return now - self.touched <= JOIN_WITHIN
+
+
+class Question(StrEnum):
+    """The one thing that a card asks; READY asks nothing but [提交]."""
+
+    ADDITION = "addition"
+    DANGER = "danger"
+    PLACE = "place"
+    CATEGORY = "category"
+    WHAT = "what"
+    READY = "ready"
+
+
+def next_question(draft: Draft, decision: Decision) -> Question:
+    """At most two questions, where and then what; danger and the doubt whether it is new come before."""
+    if draft.adds_to is not None:
+        return Question.ADDITION
+    if decision.danger is Danger.ASK and not draft.danger_denied:
+        return Question.DANGER
+    if not draft.placed:
+        return Question.PLACE
+    if draft.category or draft.category_refused:
+        return Question.READY
+    if decision.outcome is Outcome.ASK:
+        return Question.CATEGORY
+    if decision.outcome is Outcome.NONE and not draft.asked_what:
+        return Question.WHAT
+    return Question.READY
+
+
+def settled_category(draft: Draft, decision: Decision) -> str | None:
+    """The category to file under: the resident's own choice, or a sure decision."""
+    if draft.category or draft.category_refused:
+        return draft.category
+    return decision.category if decision.outcome is Outcome.FILE else None
+
+
+def looks_like_place(text: str) -> bool:
+    """Whether an answer to “在哪儿” names a place at all, rather than going on with the story."""
+    return len(text) <= _PLACE_LENGTH and bool(_PLACE_WORDS.search(text))
+
+
+def join(texts: Sequence[str]) -> str:
+    return "\n".join(text for text in texts if text)
+
+
+def load(stored: object) -> Draft | None:
+    return None if stored is None else msgspec.convert(stored, Draft)
+
+
+def store(draft: Draft) -> dict[str, object]:
+    plain: dict[str, object] = msgspec.to_builtins(draft)
+    return plain

@@ -1,0 +1,38 @@
+"""Somebody may be in danger: the hotline first, then everybody who can help, then one question."""
+
+from handlers import drafts, filing
+from handlers.cards import first_reply
+from handlers.desk import Urgency
+from handlers.drafts import Draft, Piece
+from handlers.turn import Turn
+from routing.classify import Decision, decide
+
+
+async def pressed(turn: Turn) -> None:
+    """[有危险], or the word: works in every state, with or without anything said before."""
+    draft = drafts.load(turn.conversation.draft) or Draft(
+        turn.now, place=turn.conversation.place, subject=f"draft:{turn.message_id}"
+    )
+    if not draft.text:
+        said = turn.message.text or turn.office.texts.render("says_danger", {})
+        draft = draft.with_(pieces=(*draft.pieces, Piece(turn.message.ref, said)))
+    await file(turn, draft, decide(draft.text, turn.office.rules))
+
+
+async def file(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """File at once as an emergency. Nothing that the resident is told asserts that help is on its way."""
+    request = await filing.file_request(turn, draft, decision, urgent=True)
+    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    if await turn.desk.card(turn.reply_to, draft.subject) is not None:
+        await turn.desk.show(turn.reply_to, draft.subject, "draft_filed", number=request.number)
+    reply = first_reply(turn.desk, request) or turn.office.texts.render("hotline_first", {})
+    turn.desk.say(
+        turn.reply_to,
+        "emergency",
+        urgency=Urgency.URGENT,
+        request=request,
+        reply=reply,
+        number=request.number,
+        place=turn.office.place_name(draft.place) or draft.place_text or "",
+        question=turn.office.texts.render("emergency_who" if draft.placed else "emergency_where", {}),
+    )

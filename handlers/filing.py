@@ -1,0 +1,208 @@
+"""A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from handlers import cards, drafts, lifecycle
+from handlers.desk import Desk, Urgency, to_member
+from handlers.drafts import Draft
+from handlers.turn import Turn
+from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles
+from routing.classify import Decision
+from routing.organisation import DISPATCHERS, Role
+from routing.places import redact
+from routing.rules import Scope
+from routing.transitions import Actor, Event
+from storage import queries
+from storage.ids import new_id
+from storage.tables import Attachment, MediaState, ServiceRequest, day_key
+
+URGENT_LIMIT = "T0"
+SYSTEM = "system"
+
+Reasons = Sequence[tuple[str, str]]
+
+
+async def file_request(
+    turn: Turn,
+    draft: Draft,
+    decision: Decision,
+    *,
+    urgent: bool = False,
+    direct: bool = False,
+) -> ServiceRequest:
+    """File the draft and send it on its way. `direct` goes to the grid member without being classified."""
+    desk = turn.desk
+    category = _emergency_category(turn, decision) if urgent else drafts.settled_category(draft, decision)
+    request = await _create(turn, draft, decision, category, urgent)
+    lifecycle.start(desk, request, "resident")
+    desk.note(request, "report", _with_place(draft), "resident")
+    if draft.contact:
+        desk.note(request, "contact", draft.contact, "resident")
+    await _own_attachments(desk, request, draft.attachments)
+    turn.conversation.draft = None
+    turn.conversation.last_request = request.id
+    if category is None and not urgent and not direct:
+        await to_triage(desk, request)
+    else:
+        await lifecycle.advance(desk, request, Event.ACCEPT, Actor.SYSTEM, SYSTEM)
+        await assign(desk, request, Role.GRID_MEMBER if direct else None)
+    return request
+
+
+def _emergency_category(turn: Turn, decision: Decision) -> str | None:
+    """The best candidate that is an emergency; none where only the person's word or button says so."""
+    for one in decision.candidates:
+        leaf = turn.office.leaf(one.category)
+        if leaf and leaf.scope is Scope.URGENT:
+            return one.category
+    return None
+
+
+async def assign(desk: Desk, request: ServiceRequest, wanted: Role | None = None) -> None:
+    """Choose the responsible person, keep the reason, and give out the cards."""
+    choice = await _choose(desk, request, wanted)
+    if request.urgent:
+        found = alerted(desk.office.organisation, request.area or request.community, desk.now)
+        request.alerted = [one.member.code for one in found]
+    lead = choice.people[0].member.code if choice.people else None
+    await assign_to(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
+    if choice.vacancy is not None:
+        await _tell_vacancy(desk, request, choice.vacancy)
+
+
+async def assign_to(
+    desk: Desk, request: ServiceRequest, member: str | None, actor: Actor, who: str, reasons: Reasons
+) -> None:
+    """Make this member responsible; None leaves it to the community's dispatchers as a queue."""
+    request.assignee = member
+    request.reason = {"terms": [list(term) for term in reasons]}
+    await lifecycle.advance(desk, request, Event.ASSIGN, actor, who, assignee=member, reason=request.reason)
+    for one in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
+        await cards.post_to_member(desk, request, one)
+    await cards.post_to_group(desk, request)
+
+
+async def to_triage(desk: Desk, request: ServiceRequest) -> None:
+    """Nobody knows yet what it is: the community decides."""
+    await lifecycle.advance(desk, request, Event.TRIAGE, Actor.SYSTEM, SYSTEM)
+    await post_to_dispatchers(desk, request)
+
+
+async def post_to_dispatchers(desk: Desk, request: ServiceRequest) -> None:
+    for member in dispatchers(desk, request.area or request.community):
+        await cards.post_to_member(desk, request, member)
+
+
+def dispatchers(desk: Desk, area: str | None) -> list[str]:
+    """The duty desk, else the community: the nearest who hold the first of these roles."""
+    organisation = desk.office.organisation
+    root = organisation.only_community()
+    for role in DISPATCHERS:
+        found = candidates(organisation, area or (root.code if root else None), (role,), desk.now)
+        if found:
+            return [one.member.code for one in found if one.steps == found[0].steps]
+    return []
+
+
+async def _choose(desk: Desk, request: ServiceRequest, wanted: Role | None) -> Choice:
+    leaf = desk.office.leaf(request.category)
+    if wanted is None:
+        wanted = (
+            desk.office.role(leaf.role) if leaf else Role.DUTY_DESK if request.urgent else Role.GRID_MEMBER
+        )
+    area = request.area or request.community
+    found = candidates(desk.office.organisation, area, lead_roles(wanted), desk.now)
+    rivals = {one.member.code for one in found}
+    load = await desk.unit.run(queries.open_items, rivals) if len(rivals) > 1 else {}
+    return choose(found, Situation(wanted, frozenset(request.returned_by), load))
+
+
+async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
+    """The dispatchers hear once a day that a post they count on is held by nobody."""
+    area = desk.office.organisation.grid(request.area)
+    place = area.name if area else desk.office.place_name(request.community)
+    for member in dispatchers(desk, request.area or request.community):
+        await desk.say_once(
+            f"vacancy:{role}:{place}:{member}:{desk.now:%y%m%d}",
+            to_member(member),
+            "vacancy",
+            request=request,
+            number=request.number,
+            role=desk.office.texts.label(role),
+            place=place,
+        )
+
+
+async def _create(
+    turn: Turn, draft: Draft, decision: Decision, category: str | None, urgent: bool
+) -> ServiceRequest:
+    desk, organisation = turn.desk, turn.office.organisation
+    community = organisation.community(draft.place) or organisation.only_community()
+    leaf = turn.office.leaf(category)
+    code = community.code if community else "HY"
+    request = ServiceRequest(
+        id=new_id(),
+        number=await _number(desk, code),
+        community=code,
+        area=draft.place or (community.code if community else None),
+        resident=turn.home().id,
+        channel=turn.message.channel,
+        category=category,
+        scope=leaf.scope.value if leaf else None,
+        limit_class=URGENT_LIMIT if urgent else leaf.limit if leaf else None,
+        urgent=urgent,
+        decision=asdict(decision),
+        reason={},
+        alerted=[],
+        seen_by=[],
+        not_here_by=[],
+        returned_by=[],
+        reopened=0,
+        touched_at=desk.now,
+        created_at=desk.now,
+    )
+    desk.unit.add(request)
+    return request
+
+
+async def _number(desk: Desk, community: str) -> str:
+    today = desk.now.astimezone(desk.office.zone).date()
+    count = await desk.unit.run(queries.next_number, day_key(community, today))
+    return f"{community}{today:%y%m%d}-{count:04d}"
+
+
+def _with_place(draft: Draft) -> str:
+    place = draft.place_text or ""
+    return draft.text if place in draft.text else drafts.join([draft.text, place])
+
+
+async def _own_attachments(desk: Desk, request: ServiceRequest, ids: tuple[int, ...]) -> list[Attachment]:
+    """Attach what was sent before filing; returns what is here already, the rest is sent when it comes."""
+    found = [await desk.unit.get(Attachment, one) for one in ids]
+    owned = [one for one in found if one is not None]
+    for attachment in owned:
+        attachment.request = request.id
+    return [one for one in owned if one.state is MediaState.STORED]
+
+
+async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> None:
+    """What a resident says after filing: kept with the request, and told to whoever has it."""
+    if draft.text:
+        desk.note(request, "addition", draft.text, "resident")
+    if draft.contact:
+        desk.note(request, "contact", draft.contact, "resident")
+    stored = await _own_attachments(desk, request, draft.attachments)
+    desk.record(request, "addition", "resident")
+    request.touched_at = desk.now
+    for member in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
+        desk.say(
+            to_member(member),
+            "addition",
+            request=request,
+            urgency=Urgency.URGENT if request.urgent else Urgency.ORDINARY,
+            number=request.number,
+            text=redact(draft.text),
+        )
+        for attachment in stored:
+            cards.send_photo(desk, request, member, attachment.id)

@@ -1,0 +1,69 @@
+"""What an office has decided: its people and places, rules, texts and limits, as one value."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from handlers.texts import Texts
+from routing.limits import Limits
+from routing.organisation import AreaKind, Organisation, Role
+from routing.places import PlaceName
+from routing.rules import Leaf, Rules
+
+_HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
+
+
+@dataclass(frozen=True)
+class Office:
+    organisation: Organisation
+    rules: Rules
+    texts: Texts
+    limits: Limits
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.limits.zone
+
+    @cached_property
+    def places(self) -> tuple[PlaceName, ...]:
+        """The places that a message may name: everything below the community."""
+        return tuple(
+            PlaceName(area.code, (area.name, *area.aliases))
+            for area in self.organisation.areas.values()
+            if area.kind not in _HIGH
+        )
+
+    def leaf(self, category: str | None) -> Leaf | None:
+        return self.rules.leaves.get(category) if category else None
+
+    def category_name(self, category: str | None) -> str:
+        leaf = self.leaf(category)
+        return leaf.name if leaf else self.texts.label("unclassified")
+
+    def place_name(self, area: str | None) -> str:
+        """The place in words, from the grid down; never finer than a building."""
+        steps = [step.name for step in self.organisation.up(area) if step.kind not in _HIGH]
+        if steps:
+            return " ".join(reversed(steps))
+        found = self.organisation.areas.get(area) if area else None
+        return found.name if found else ""
+
+    def title(self, member: str | None, now: datetime) -> str:
+        """Surname and post of a member, as residents and colleagues see them."""
+        found = self.organisation.members.get(member) if member else None
+        if found is None:
+            return self.texts.label("community_desk")
+        posts = self.organisation.posts(found.code, now)
+        return found.surname + (self.texts.label(posts[0].role) if posts else "")
+
+    def role(self, name: str) -> Role:
+        """The roster's role for a taxonomy role; bodies outside the roster are reached by the community."""
+        try:
+            return Role(name)
+        except ValueError:
+            return Role.COMMUNITY
+
+    def when(self, moment: datetime | None) -> str:
+        """A due time as people say it: month, day, hour and minute in the office's zone."""
+        return f"{moment.astimezone(self.zone):%-m月%-d日%H:%M}" if moment else ""

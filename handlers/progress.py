@@ -1,0 +1,153 @@
+"""A resident asks how it stands, urges, withdraws, gives the verdict."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from handlers import cards, filing, lifecycle
+from handlers.desk import RefusalError, Urgency, to_member
+from handlers.turn import Turn
+from routing.text import normalize
+from routing.transitions import OPEN, Actor, Event, Status
+from storage import queries
+from storage.tables import ServiceRequest
+
+URGE_EVERY = timedelta(hours=24)
+_FULL = re.compile(r"[a-z]{1,8}\d{6}-\d{4,}")
+_SHORT = re.compile(r"#?(\d{1,4})号?")
+
+RESIDENT = "resident"
+
+
+def is_number(turn: Turn) -> bool:
+    """A whole request number, or “37号” outside a draft (there it is rather a house)."""
+    text = normalize(turn.message.text)
+    if _FULL.fullmatch(text):
+        return True
+    return turn.conversation.draft is None and text.endswith("号") and bool(_SHORT.fullmatch(text))
+
+
+async def query(turn: Turn) -> None:
+    """One request by its number. A stranger learns its stage and nothing else."""
+    request = await _by_number(turn)
+    if request is None:
+        turn.desk.say(turn.reply_to, "number_unknown", number=turn.message.text[:40])
+    elif request.resident != turn.home().id:
+        status = turn.office.texts.label(f"status_{request.status}")
+        turn.desk.say(turn.reply_to, "progress_stage", number=request.number, status=status)
+    else:
+        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, request))
+
+
+async def _by_number(turn: Turn) -> ServiceRequest | None:
+    text = normalize(turn.message.text)
+    short = _SHORT.fullmatch(text)
+    if short:
+        return await turn.desk.unit.run(queries.request_by_short_number, turn.home().id, int(short[1]))
+    return await turn.desk.unit.run(queries.request_by_number, text)
+
+
+async def overview(turn: Turn) -> None:
+    """进度: the last five requests, the only one in full."""
+    found = await turn.desk.unit.run(queries.requests_of, turn.home().id)
+    if not found:
+        turn.desk.say(turn.reply_to, "progress_none")
+    elif len(found) == 1:
+        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, found[0]))
+    else:
+        lines = "\n".join(_line(turn, one) for one in found)
+        turn.desk.say(turn.reply_to, "progress_list", lines=lines)
+
+
+def _line(turn: Turn, request: ServiceRequest) -> str:
+    args = {
+        "number": request.number,
+        "category": turn.office.category_name(request.category),
+        "status": turn.office.texts.label(f"status_{request.status}"),
+    }
+    return turn.office.texts.render("progress_line", args)
+
+
+# --- the resident acts on a request -----------------------------------------------------------
+
+
+async def act(turn: Turn) -> None:
+    """A button under a request, or its word: about that request, else about the newest it can mean."""
+    action = turn.tap.action if turn.tap else turn.command or ""
+    request = await turn.request_of(turn.tap.offer) if turn.tap else await _meant(turn, action)
+    if request is None or request.resident != turn.home().id:
+        turn.desk.say(turn.reply_to, "nothing_open")
+        return
+    await _ACTIONS[action](turn, request)
+
+
+async def _meant(turn: Turn, action: str) -> ServiceRequest | None:
+    wanted = _MEANT.get(action, OPEN)
+    found = await turn.desk.unit.run(queries.requests_of, turn.home().id)
+    return next((one for one in found if one.status in wanted), None)
+
+
+async def _urge(turn: Turn, request: ServiceRequest) -> None:
+    """[催办]: once a day per request, to whoever has it."""
+    if request.status not in OPEN:
+        raise RefusalError("not_now", number=request.number)
+    if request.urged_at and turn.now - request.urged_at < URGE_EVERY:
+        raise RefusalError("urged_already", number=request.number)
+    request.urged_at = turn.now
+    turn.desk.record(request, "urge", RESIDENT)
+    for member in cards.handlers_of(request):
+        turn.desk.say(
+            to_member(member), "urged", urgency=Urgency.URGENT, request=request, number=request.number
+        )
+    handler = turn.office.title(request.assignee, turn.now)
+    turn.desk.say(turn.reply_to, "urge_sent", request=request, number=request.number, handler=handler)
+
+
+async def _add_more(turn: Turn, request: ServiceRequest) -> None:
+    turn.conversation.prompt = {"kind": "addition", "request": request.id}
+    turn.conversation.last_request, request.touched_at = request.id, turn.now
+    turn.desk.say(turn.reply_to, "add_please", number=request.number)
+
+
+async def _withdraw(turn: Turn, request: ServiceRequest) -> None:
+    await lifecycle.advance(turn.desk, request, Event.WITHDRAW, Actor.RESIDENT, RESIDENT)
+
+
+def _verdict(event: Event) -> Callable[[Turn, ServiceRequest], Awaitable[None]]:
+    async def give(turn: Turn, request: ServiceRequest) -> None:
+        await lifecycle.advance(turn.desk, request, event, Actor.RESIDENT, RESIDENT)
+        request.verdict = event.value
+
+    return give
+
+
+async def _not_solved(turn: Turn, request: ServiceRequest) -> None:
+    """[没解决]: the request is open again and goes on its way once more."""
+    await _verdict(Event.NOT_SOLVED)(turn, request)
+    await _send_again(turn, request)
+
+
+async def _reopen(turn: Turn, request: ServiceRequest) -> None:
+    if request.closed_at and turn.now - request.closed_at > lifecycle.REOPEN_WITHIN:
+        raise RefusalError("reopen_too_late", number=request.number)
+    await lifecycle.advance(turn.desk, request, Event.REOPEN, Actor.RESIDENT, RESIDENT)
+    await _send_again(turn, request)
+
+
+async def _send_again(turn: Turn, request: ServiceRequest) -> None:
+    request.claimed_by, request.seen_by, request.not_here_by = None, [], []
+    await filing.assign(turn.desk, request)
+
+
+_ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {
+    "urge": _urge,
+    "add_more": _add_more,
+    "withdraw": _withdraw,
+    "satisfied": _verdict(Event.SATISFIED),
+    "partly": _verdict(Event.PARTLY),
+    "not_solved": _not_solved,
+    "reopen": _reopen,
+}
+ACTIONS = frozenset(_ACTIONS)
+_DONE = frozenset({Status.DONE})
+_MEANT = {"satisfied": _DONE, "partly": _DONE, "not_solved": _DONE, "reopen": frozenset({Status.CLOSED})}

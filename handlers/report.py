@@ -1,0 +1,310 @@
+"""A resident reports: pieces are gathered in a draft, one question at a time, until it is filed."""
+
+from datetime import timedelta
+from typing import Any
+
+from handlers import cards, drafts, emergency, filing
+from handlers.drafts import Draft, Piece, Question, next_question
+from handlers.messages import Choice, Kind
+from handlers.turn import Turn
+from routing.classify import Danger, Decision, decide
+from routing.places import find_place
+from routing.transitions import OPEN
+from storage.ids import new_id
+from storage.tables import Attachment, MediaState, ServiceRequest
+
+QUIET = timedelta(minutes=12)
+EXPIRES = timedelta(hours=24)
+DANGER_ANSWER = timedelta(minutes=2)
+SAME_TALK = timedelta(minutes=30)
+MOST_PHOTOS = 9
+SHOWN = 200  # characters of the resident's own words that a card repeats
+
+
+# --- a piece comes in -------------------------------------------------------------------------
+
+
+async def piece(turn: Turn) -> None:
+    """Text, photo, voice, location or contact: joins the draft, and the card is brought up to date."""
+    draft = _draft(turn)
+    decision = decide(draft.text, turn.office.rules)
+    request = await _recent(turn)
+    if request is not None and (request.urgent or _asked_for_more(turn, request)):
+        await _add_at_once(turn, request, draft)
+        return
+    if decision.danger is Danger.ALARM:
+        await emergency.file(turn, draft, decision)
+        return
+    if request is not None and turn.conversation.draft is None:
+        draft = draft.with_(adds_to=request.id)
+    await show(turn, draft, decision)
+
+
+def _asked_for_more(turn: Turn, request: ServiceRequest) -> bool:
+    return turn.conversation.prompt == {"kind": "addition", "request": request.id}
+
+
+async def _add_at_once(turn: Turn, request: ServiceRequest, draft: Draft) -> None:
+    await filing.add_to_request(turn.desk, request, draft)
+    turn.conversation.draft = turn.conversation.prompt = None
+    template = "emergency_added" if request.urgent else "added"
+    turn.desk.say(turn.reply_to, template, request=request, number=request.number)
+
+
+async def edited(turn: Turn) -> None:
+    """A corrected message changes the draft; what has been filed is corrected by an addition."""
+    draft = drafts.load(turn.conversation.draft)
+    refs = [one.ref for one in draft.pieces] if draft else []
+    if draft is None or turn.message.ref not in refs:
+        turn.desk.say(turn.reply_to, "edit_too_late")
+        return
+    pieces = tuple(
+        Piece(one.ref, turn.message.text) if one.ref == turn.message.ref else one for one in draft.pieces
+    )
+    draft = draft.with_(pieces=pieces)
+    decision = decide(draft.text, turn.office.rules)
+    if decision.danger is Danger.ALARM:
+        await emergency.file(turn, draft, decision)
+        return
+    await show(turn, draft, decision)
+
+
+def _draft(turn: Turn) -> Draft:
+    """The draft with this message in it."""
+    known = drafts.load(turn.conversation.draft) or Draft(turn.now, place=turn.conversation.place)
+    message = turn.message
+    if not known.joins(turn.now) or not known.subject:
+        known = known.with_(subject=f"draft:{turn.message_id}")
+    if message.text:
+        known = _with_text(turn, known)
+    if message.location:
+        known = known.with_(place_text=_coordinates(message.location))
+    if message.contact:
+        known = known.with_(contact=message.contact)
+    return known.with_(attachments=_attachments(turn, known), touched=turn.now, reminded=False)
+
+
+def _with_text(turn: Turn, draft: Draft) -> Draft:
+    text = turn.message.text
+    draft = draft.with_(pieces=(*draft.pieces, Piece(turn.message.ref, text)))
+    found = find_place(draft.text, turn.office.places)
+    if found is not None:
+        return draft.with_(place=found)
+    if draft.asked_place and not draft.placed and drafts.looks_like_place(text):
+        return draft.with_(place_text=text)
+    return draft
+
+
+def _coordinates(location: tuple[float, float]) -> str:
+    return f"{location[0]:.5f},{location[1]:.5f}"
+
+
+def _attachments(turn: Turn, draft: Draft) -> tuple[int, ...]:
+    room = MOST_PHOTOS - len(draft.attachments)
+    new = [
+        Attachment(
+            id=new_id(),
+            kind=media.kind,
+            channel=turn.message.channel,
+            remote=media.remote,
+            state=MediaState.WAITING,
+            attempts=0,
+            next_at=turn.now,
+            created_at=turn.now,
+        )
+        for media in turn.message.media[: max(room, 0)]
+    ]
+    turn.desk.unit.add(*new)
+    return (*draft.attachments, *(one.id for one in new))
+
+
+async def _recent(turn: Turn) -> ServiceRequest | None:
+    """The request that this message may belong to: answered directly, or open and just talked about."""
+    answered = await turn.request_of(turn.card)
+    if answered is not None and answered.resident == turn.home().id and answered.status in OPEN:
+        return answered
+    last = turn.conversation.last_request
+    request = await turn.desk.unit.get(ServiceRequest, last) if last else None
+    if request is None or request.status not in OPEN:
+        return None
+    return request if turn.now - request.touched_at <= SAME_TALK else None
+
+
+# --- the card ---------------------------------------------------------------------------------
+
+
+async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """Post or refresh the summary card with the one question that is open."""
+    question = next_question(draft, decision)
+    elder = turn.home().elder
+    draft = draft.with_(
+        asked_place=draft.asked_place or question is Question.PLACE,
+        asked_what=draft.asked_what or question is Question.WHAT,
+        notice=draft.notice or _notice_due(turn),
+    )
+    await turn.desk.show(
+        turn.reply_to,
+        draft.subject,
+        "draft_card",
+        choices=_choices(turn, question, decision, elder),
+        **_summary(turn, draft, decision, question, elder),
+    )
+    turn.conversation.draft = drafts.store(draft)
+    await _set_deadlines(turn, question)
+
+
+def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, elder: bool) -> dict[str, Any]:
+    texts, category = turn.office.texts, drafts.settled_category(draft, decision)
+    place = turn.office.place_name(draft.place) or draft.place_text
+    return {
+        "hotline": texts.render("hotline_first", {}) if question is Question.DANGER else "",
+        "text": texts.render("draft_text", {"text": cut(draft.text)}) if draft.text else "",
+        "photos": texts.render("photos_line", {"count": len(draft.attachments)}) if draft.attachments else "",
+        "place": texts.render("place_line", {"place": place}) if place else "",
+        "category": texts.render("category_line", {"category": turn.office.category_name(category)})
+        if category
+        else "",
+        "question": texts.render(f"ask_{question}", {"number": draft.adds_to}),
+        "danger": texts.render(
+            "danger_by_word" if elder or question is Question.CATEGORY else "danger_line", {}
+        ),
+        "notice": texts.render("consent", {}) if draft.notice else "",
+    }
+
+
+_OFFERED: dict[Question, tuple[str, ...]] = {
+    Question.ADDITION: ("add_to", "new_one", "cancel", "danger"),
+    Question.DANGER: ("danger", "no_danger"),
+    Question.PLACE: ("skip_place", "cancel", "danger"),
+    Question.WHAT: ("person", "cancel", "danger"),
+    Question.READY: ("submit", "more", "cancel", "danger"),
+}
+_ELDER_CHOICES = 2
+
+
+def _choices(turn: Turn, question: Question, decision: Decision, elder: bool) -> list[Choice]:
+    if question is not Question.CATEGORY:
+        offered = turn.desk.choices(*_OFFERED[question])
+        return offered[:_ELDER_CHOICES] if elder else offered
+    likely = decision.candidates[: _ELDER_CHOICES - 1 if elder else 3]
+    named = [Choice(f"category:{one.category}", turn.office.category_name(one.category)) for one in likely]
+    return [*named, *turn.desk.choices("category:none")]
+
+
+def _notice_due(turn: Turn) -> bool:
+    """Whether the consent line is to be shown with this card; it is shown once to everybody."""
+    resident = turn.home()
+    if resident.consented_at is not None:
+        return False
+    resident.consented_at = turn.now
+    return True
+
+
+async def _set_deadlines(turn: Turn, question: Question) -> None:
+    account = turn.conversation.account
+    await turn.desk.drop_deadlines(account=account)
+    turn.desk.due_in("draft_quiet", QUIET, account=account)
+    turn.desk.due_in("draft_drop", EXPIRES, account=account)
+    if question is Question.DANGER:
+        turn.desk.due_in("danger_silent", DANGER_ANSWER, account=account)
+
+
+def cut(text: str, length: int = SHOWN) -> str:
+    """The text shortened for a card; a character is never cut in two."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+# --- a button of the card ---------------------------------------------------------------------
+
+
+async def answer(turn: Turn) -> None:
+    """A tap on the summary card, or the same word typed."""
+    draft = drafts.load(turn.conversation.draft)
+    action = turn.tap.action if turn.tap else turn.command or ""
+    if draft is None:
+        turn.desk.say(turn.reply_to, "nothing_open")
+        return
+    decision = decide(draft.text, turn.office.rules)
+    if action == "cancel":
+        await cancel(turn, draft)
+    elif action == "more":
+        turn.desk.say(turn.reply_to, "more_please")
+        turn.conversation.draft = drafts.store(draft.with_(touched=turn.now))
+    elif action == "submit":
+        await submit(turn, draft, decision)
+    elif action == "add_to":
+        await _add(turn, draft)
+    else:
+        await show(turn, _answered(draft, action, turn.tap.value if turn.tap else ""), decision)
+
+
+def _answered(draft: Draft, action: str, value: str) -> Draft:
+    """The draft with the answer that a button gave."""
+    if action == "category":
+        return draft.with_(category=None if value == "none" else value, category_refused=value == "none")
+    changes: dict[str, dict[str, object]] = {
+        "no_danger": {"danger_denied": True},
+        "skip_place": {"place_skipped": True},
+        "new_one": {"adds_to": None},
+    }
+    return draft.with_(**changes.get(action, {}))
+
+
+async def submit(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """File the draft where nothing is missing any more; otherwise ask what is."""
+    question = next_question(draft, decision)
+    if question is Question.CATEGORY:
+        draft = draft.with_(category_refused=True)
+    elif question is not Question.READY:
+        await show(turn, draft, decision)
+        return
+    request = await filing.file_request(turn, draft, decision)
+    await finish(turn, draft, request)
+
+
+async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently: bool = True) -> None:
+    """Turn the summary card into the receipt; `silently` where the resident is looking at it anyway."""
+    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    receipt = cards.receipt(turn.desk, request, elder=turn.home().elder)
+    if silently:
+        await turn.desk.show(turn.reply_to, draft.subject, **receipt)
+    else:
+        await turn.desk.show(turn.reply_to, draft.subject, "draft_filed", number=request.number)
+        turn.desk.say(turn.reply_to, **receipt)
+
+
+async def cancel(turn: Turn, draft: Draft) -> None:
+    turn.conversation.draft = None
+    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    await turn.desk.show(turn.reply_to, draft.subject, "draft_cancelled")
+
+
+async def _add(turn: Turn, draft: Draft) -> None:
+    request = await turn.desk.unit.get(ServiceRequest, draft.adds_to) if draft.adds_to else None
+    turn.conversation.draft = None
+    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    if request is None or request.status not in OPEN:
+        turn.desk.say(turn.reply_to, "nothing_open")
+        return
+    await filing.add_to_request(turn.desk, request, draft)
+    await turn.desk.show(turn.reply_to, draft.subject, "added", request=request, number=request.number)
+
+
+async def call_person(turn: Turn) -> None:
+    """[叫网格员]: whatever has been said goes to the grid member as it is."""
+    draft = drafts.load(turn.conversation.draft) or Draft(
+        turn.now,
+        pieces=(Piece(turn.message.ref, turn.office.texts.render("wants_person", {})),),
+        place=turn.conversation.place,
+        subject=f"draft:{turn.message_id}",
+    )
+    request = await filing.file_request(turn, draft, decide(draft.text, turn.office.rules), direct=True)
+    await finish(turn, draft, request)
+
+
+def is_piece(turn: Turn) -> bool:
+    """Whether the message carries anything that a report can be made of."""
+    message = turn.message
+    return message.kind in (Kind.TEXT, Kind.PHOTO, Kind.VOICE, Kind.LOCATION, Kind.CONTACT) and bool(
+        message.text or message.media or message.location or message.contact
+    )

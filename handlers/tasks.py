@@ -1,0 +1,186 @@
+"""A member acts on the private card: takes it, is there, sends it back, finishes it, or sorts it."""
+
+from collections.abc import Awaitable, Callable
+
+from handlers import cards, filing, lifecycle
+from handlers.desk import RefusalError
+from handlers.turn import Turn
+from routing.organisation import DISPATCHERS, Member
+from routing.transitions import Actor, Event, Status
+from storage.tables import ServiceRequest
+
+RETURN_REASONS = ("not_my_grid", "not_my_duty", "duplicate", "unclear")
+LEAST_RESULT = 10
+LEAST_REASON = 4
+
+
+def who(member: Member) -> str:
+    return f"member:{member.code}"
+
+
+async def tapped(turn: Turn) -> None:
+    """A button on a private card."""
+    assert turn.tap is not None  # noqa: S101 (the table of handlers matched on it)
+    request = await turn.request_of(turn.tap.offer)
+    member = turn.member
+    if request is None or member is None:
+        raise RefusalError("not_on_roster")
+    await _ACTIONS[turn.tap.action](turn, request, member)
+
+
+async def _acknowledge(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    _may_handle(turn, request, member)
+    await lifecycle.advance(turn.desk, request, Event.ACKNOWLEDGE, Actor.HANDLER, who(member))
+
+
+async def _start(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    _may_handle(turn, request, member)
+    await lifecycle.advance(turn.desk, request, Event.START, Actor.HANDLER, who(member))
+
+
+async def _return(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    _may_handle(turn, request, member)
+    offered = turn.desk.choices(*(f"reason:{reason}" for reason in RETURN_REASONS))
+    turn.desk.say(turn.staff_reply_to, "ask_reason", choices=offered, request=request, number=request.number)
+
+
+async def _reason(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    _may_handle(turn, request, member)
+    reason = turn.tap.value if turn.tap else ""
+    turn.conversation.prompt = {"kind": "return", "request": request.id, "reason": reason}
+    turn.desk.say(turn.staff_reply_to, "ask_reason_text", request=request, number=request.number)
+
+
+async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    _may_handle(turn, request, member)
+    ask_result(turn, request, turn.staff_reply_to)
+
+
+def ask_result(turn: Turn, request: ServiceRequest, to: str) -> None:
+    """[办结]: a person must write what was done; the next text (in a group: reply) is that."""
+    turn.conversation.prompt = {"kind": "result", "request": request.id}
+    reply_to = turn.tap.offer.ref if turn.tap and turn.group else None
+    turn.desk.say(to, "ask_result", request=request, number=request.number, reply_to=reply_to)
+
+
+def _may_handle(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    if member.code not in (*cards.handlers_of(request), request.claimed_by):
+        raise RefusalError("not_yours", number=request.number)
+
+
+# --- sorting what nobody has sorted yet -------------------------------------------------------
+
+
+async def _classify(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    category = turn.tap.value if turn.tap else ""
+    await classify(turn, request, member, category)
+
+
+async def classify(turn: Turn, request: ServiceRequest, member: Member, category: str | None) -> None:
+    """The dispatcher says what it is; it goes to whoever is responsible for that."""
+    _may_sort(turn, request, member)
+    if category is not None:
+        leaf = turn.office.leaf(category)
+        if leaf is None:
+            raise RefusalError("not_now", number=request.number)
+        request.category, request.scope, request.limit_class = leaf.code, leaf.scope.value, leaf.limit
+    await _accept(turn, request, member)
+    await filing.assign(turn.desk, request)
+
+
+async def _pass_on(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    await classify(turn, request, member, None)
+
+
+async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    """The dispatcher handles it in person."""
+    _may_sort(turn, request, member)
+    await _accept(turn, request, member)
+    kept = [("kept", member.code)]
+    await filing.assign_to(turn.desk, request, member.code, Actor.DISPATCHER, who(member), kept)
+
+
+async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    await lifecycle.advance(
+        turn.desk, request, Event.CLASSIFY, Actor.DISPATCHER, who(member), category=request.category
+    )
+
+
+def _may_sort(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    area = request.area or request.community
+    if not turn.office.organisation.holds(member.code, DISPATCHERS, area, turn.now):
+        raise RefusalError("not_yours", number=request.number)
+    if request.status is not Status.TRIAGE:
+        raise RefusalError("not_now", number=request.number)
+
+
+_ACTIONS: dict[str, Callable[[Turn, ServiceRequest, Member], Awaitable[None]]] = {
+    "acknowledge": _acknowledge,
+    "start": _start,
+    "return": _return,
+    "reason": _reason,
+    "finish": _finish,
+    "classify": _classify,
+    "pass_on": _pass_on,
+    "keep": _keep,
+}
+ACTIONS = frozenset(_ACTIONS)
+
+
+# --- the text that a button asked for ---------------------------------------------------------
+
+
+async def prompted(turn: Turn) -> None:
+    """The awaited text: a result or the reason for sending back."""
+    prompt = turn.conversation.prompt or {}
+    request = await turn.desk.unit.get(ServiceRequest, prompt["request"])
+    member = turn.member
+    if request is None or member is None:
+        turn.conversation.prompt = None
+        raise RefusalError("not_on_roster")
+    _may_handle(turn, request, member)
+    if prompt["kind"] == "result":
+        await finish(turn, request, member, turn.message.text.strip())
+    else:
+        await send_back(turn, request, member, prompt["reason"], turn.message.text.strip())
+
+
+async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
+    """Done, with the result in a person's words. Raises RefusalError for fewer than ten characters."""
+    if len(text) < LEAST_RESULT:
+        raise RefusalError("result_too_short", number=request.number, least=LEAST_RESULT)
+    turn.conversation.prompt = None
+    actor = Actor.HANDLER if member.code in cards.handlers_of(request) else Actor.CHIEF
+    note = turn.desk.note(request, "result", text, who(member))
+    request.result = note.id
+    await lifecycle.advance(turn.desk, request, Event.FINISH, actor, who(member), note=note)
+    if not turn.group:
+        turn.desk.say(turn.staff_reply_to, "finished", request=request, number=request.number)
+
+
+async def send_back(turn: Turn, request: ServiceRequest, member: Member, reason: str, text: str) -> None:
+    """Back to the community, with the reason. Raises RefusalError where none is written."""
+    if len(text) < LEAST_REASON:
+        raise RefusalError("reason_too_short", number=request.number, least=LEAST_REASON)
+    turn.conversation.prompt = None
+    note = turn.desk.note(request, "return", text, who(member))
+    await lifecycle.advance(
+        turn.desk, request, Event.RETURN, Actor.HANDLER, who(member), note=note, reason=reason
+    )
+    await filing.post_to_dispatchers(turn.desk, request)
+    turn.desk.say(turn.staff_reply_to, "returned", request=request, number=request.number)
+
+
+async def replied(turn: Turn) -> None:
+    """A member answers a private card in words instead of tapping."""
+    request, member = await turn.request_of(turn.card), turn.member
+    if request is None or member is None:
+        raise RefusalError("not_on_roster")
+    action = _WORDS.get(turn.command or "")
+    if action is None:
+        turn.desk.say(turn.staff_reply_to, "card_reply_unclear", number=request.number)
+        return
+    await action(turn, request, member)
+
+
+_WORDS = {"seen": _acknowledge, "claim": _start, "finish": _finish, "return": _return}

@@ -1,0 +1,107 @@
+"""What happens when a stored deadline is due: one small function for each kind."""
+
+from collections.abc import Awaitable, Callable
+
+from handlers import cards, drafts, filing, lifecycle, report
+from handlers.desk import Desk, Urgency, to_member, to_resident
+from handlers.drafts import Draft, Question, next_question
+from handlers.turn import Turn
+from routing.classify import Decision, decide
+from routing.limits import Step
+from routing.places import redact
+from routing.transitions import OPEN, Actor, Event, Status
+from storage.tables import Deadline, ServiceRequest
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+async def _late(desk: Desk, request: ServiceRequest) -> None:
+    """A limit has passed: whoever has the request is reminded."""
+    if request.status not in OPEN:
+        return
+    desk.record(request, "late", filing.SYSTEM)
+    for member in cards.handlers_of(request):
+        desk.say(to_member(member), "late", request=request, number=request.number, urgency=Urgency.URGENT)
+
+
+async def _remind_verdict(desk: Desk, request: ServiceRequest) -> None:
+    if request.status is Status.DONE:
+        desk.say(
+            to_resident(request.resident),
+            "verdict_reminder",
+            request=request,
+            number=request.number,
+            choices=desk.choices("satisfied", "partly", "not_solved"),
+        )
+
+
+async def _close_unrated(desk: Desk, request: ServiceRequest) -> None:
+    if request.status is Status.DONE:
+        await lifecycle.advance(desk, request, Event.EXPIRE, Actor.SYSTEM, filing.SYSTEM)
+
+
+_OF_REQUEST: dict[str, Callable[[Desk, ServiceRequest], Awaitable[None]]] = {
+    Step.ACK: _late,
+    Step.CONTACT: _late,
+    Step.RESULT: _late,
+    "verdict_reminder": _remind_verdict,
+    "verdict_close": _close_unrated,
+}
+
+
+async def fire_for_request(desk: Desk, deadline: Deadline) -> None:
+    """A due time of a request. One that no longer means anything passes in silence."""
+    request = await desk.unit.get(ServiceRequest, deadline.request) if deadline.request else None
+    if request is not None:
+        await _OF_REQUEST[deadline.kind](desk, request)
+
+
+# --- drafts -----------------------------------------------------------------------------------
+
+
+async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """Twelve quiet minutes: file what is complete, ask once more for what is not."""
+    question = next_question(draft, decision)
+    if draft.placed and draft.text and question in (Question.READY, Question.CATEGORY):
+        refused = draft.category_refused or question is Question.CATEGORY
+        draft = draft.with_(category_refused=refused)
+        request = await filing.file_request(turn, draft, decision)
+        await report.finish(turn, draft, request, silently=False)
+    elif not draft.reminded:
+        turn.conversation.draft = drafts.store(draft.with_(reminded=True))
+        question_text = turn.office.texts.render(f"ask_{question}", {})
+        turn.desk.say(turn.reply_to, "draft_reminder", question=question_text)
+
+
+async def _drop(turn: Turn, draft: Draft, _decision: Decision) -> None:
+    await report.cancel(turn, draft)
+    turn.desk.say(turn.reply_to, "draft_dropped")
+
+
+async def _silent_in_danger(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """Asked whether somebody is in danger, no answer: the duty desk sees what was written."""
+    if next_question(draft, decision) is not Question.DANGER:
+        return
+    place = turn.office.place_name(draft.place) or draft.place_text or ""
+    for member in filing.dispatchers(turn.desk, draft.place):
+        turn.desk.say(
+            to_member(member),
+            "danger_unanswered",
+            urgency=Urgency.URGENT,
+            text=redact(draft.text),
+            place=place,
+        )
+
+
+_OF_DRAFT: dict[str, Callable[[Turn, Draft, Decision], Awaitable[None]]] = {
+    "draft_quiet": _quiet,
+    "draft_drop": _drop,
+    "danger_silent": _silent_in_danger,
+}
+
+
+async def fire_for_draft(turn: Turn, kind: str) -> None:
+    """A due time of a draft, in a turn of its own without a new message."""
+    draft = drafts.load(turn.conversation.draft)
+    if draft is not None:
+        await _OF_DRAFT[kind](turn, draft, decide(draft.text, turn.office.rules))

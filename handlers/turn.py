@@ -1,0 +1,87 @@
+"""One message's turn: what it says, who sent it, and what is known about them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from handlers.desk import Desk, to_member, to_resident
+from handlers.messages import InboundMessage
+from handlers.office import Office
+from routing.organisation import Member
+from storage.ids import new_id
+from storage.tables import Account, Chat, Conversation, Notification, Resident, ServiceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A pressed button, resolved against the offer it belongs to."""
+
+    offer: Notification
+    choice: str
+
+    @property
+    def action(self) -> str:
+        return self.choice.partition(":")[0]
+
+    @property
+    def value(self) -> str:
+        return self.choice.partition(":")[2]
+
+
+@dataclass
+class Turn:
+    """Everything a handler may look at, loaded before it runs; what it changes is written afterwards.
+
+    `card` is the message of ours that this one answers. `group` is the staff group it was sent in, `room`
+    any other group.
+    """
+
+    desk: Desk
+    message: InboundMessage
+    message_id: int
+    account: Account
+    conversation: Conversation
+    command: str | None = None
+    resident: Resident | None = None
+    group: Chat | None = None
+    room: Account | None = None
+    tap: Tap | None = None
+    card: Notification | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self.desk.now
+
+    @property
+    def office(self) -> Office:
+        return self.desk.office
+
+    @property
+    def member(self) -> Member | None:
+        """The roster's member behind this account, while they hold any post."""
+        code = self.account.member
+        if code is None or not self.office.organisation.posts(code, self.now):
+            return None
+        return self.office.organisation.members[code]
+
+    def home(self) -> Resident:
+        """The resident behind this account; the first message makes them one."""
+        if self.resident is None:
+            self.resident = Resident(id=new_id(), created_at=self.now, elder=False)
+            self.account.resident = self.resident.id
+            self.desk.unit.add(self.resident)
+        return self.resident
+
+    @property
+    def reply_to(self) -> str:
+        """Where a private answer to a resident goes."""
+        return to_resident(self.home().id)
+
+    @property
+    def staff_reply_to(self) -> str:
+        return to_member(self.account.member or "")
+
+    async def request_of(self, said: Notification | None) -> ServiceRequest | None:
+        """The request that a card or an offer is about."""
+        if said is None or said.request is None:
+            return None
+        return await self.desk.unit.get(ServiceRequest, said.request)

@@ -1,0 +1,51 @@
+"""The first words: a scanned code, a bare hello, a question for help, things that we cannot read."""
+
+from handlers.messages import Kind
+from handlers.turn import Turn
+from storage import queries
+
+
+async def scanned(turn: Turn) -> None:
+    """`/start`, with the token of a QR code or without: welcome, the place, the consent line once."""
+    token = turn.message.start or ""
+    area = await turn.desk.unit.run(queries.place_of_token, token) if token else None
+    if area is not None:
+        turn.conversation.place = area
+    resident, texts = turn.home(), turn.office.texts
+    consent = "" if resident.consented_at else texts.render("consent", {})
+    resident.consented_at = resident.consented_at or turn.now
+    turn.desk.say(
+        turn.reply_to,
+        "welcome",
+        choices=turn.desk.choices("progress", "person", *(() if resident.elder else ("danger",))),
+        place=_place_line(turn, token, area),
+        consent=consent,
+    )
+
+
+def _place_line(turn: Turn, token: str, area: str | None) -> str:
+    if area is not None:
+        return turn.office.texts.render("welcome_place", {"place": turn.office.place_name(area)})
+    return turn.office.texts.render("welcome_token_unknown", {}) if token else ""
+
+
+async def help_(turn: Turn) -> None:
+    turn.desk.say(turn.reply_to, "help", choices=turn.desk.choices("progress", "person", "danger"))
+
+
+async def set_elder(turn: Turn) -> None:
+    """长者版 on or off: larger steps, two buttons."""
+    resident = turn.home()
+    resident.elder = not resident.elder
+    turn.desk.say(turn.reply_to, "elder_on" if resident.elder else "elder_off")
+
+
+async def unsupported(turn: Turn) -> None:
+    """Something we cannot read gets a kind answer, never silence."""
+    template = "contact_not_own" if turn.message.kind is Kind.CONTACT else "unsupported"
+    turn.desk.say(turn.reply_to, template)
+
+
+async def stale(turn: Turn) -> None:
+    """A button whose offer we no longer know: say so, rather than nothing."""
+    turn.desk.say(turn.reply_to, "stale_button")
