@@ -171,15 +171,6 @@ class App:
             if not any(done) and not self.outbox.busy:
                 return
 
-    async def drain_outbox(self) -> None:
-        """Drain, moving a hand-moved clock on as far as the platform's pacing asks."""
-        while True:
-            await self.drain()
-            due = await self.outbox.next_due()
-            if due is None:
-                return
-            self.clock.advance(max(due - self.clock.now(), timedelta(milliseconds=1)))
-
 
 # --- opening ----------------------------------------------------------------------------------
 
@@ -259,22 +250,30 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+@asynccontextmanager
+async def serving(app: Starlette, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
+    """Serve HTTP on the socket until the block is left; what is being answered then is finished."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listening]))  # serve() would take the signals
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        await task
+
+
 async def serve(settings: Settings, clock: Clock) -> None:
     """Open everything and run until SIGINT or SIGTERM; what is being done then is finished first."""
     listening = listen(settings.web.host, settings.web.port)
-    async with opened(settings, clock) as app:
-        config = uvicorn.Config(
-            app.asgi, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
-        )
-        server = uvicorn.Server(config)
+    stop = asyncio.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    async with opened(settings, clock) as app, serving(app.asgi, listening):
         running = asyncio.create_task(app.run())
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        loop = asyncio.get_running_loop()
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
-        await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
-        loop.remove_signal_handler(signal.SIGTERM)
+        await stop.wait()
         running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        server.should_exit = True
-        await serving
+        await asyncio.wait({running})

@@ -64,11 +64,11 @@ def _refusing(command: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-def _settings(config: Path | None) -> Settings:
+def _settings(config: Path | None, log_level: str | None = None) -> Settings:
     from bot.logs import configure
 
     settings = load_settings(config)
-    configure(settings.log.level, settings.log.json_lines)
+    configure(log_level or settings.log.level, settings.log.json_lines)
     return settings
 
 
@@ -295,7 +295,8 @@ def replay(
     from bot.replay import replay_texts, summary_lines
 
     texts = read_column(file, column)[:limit]
-    summary: dict[str, Any] = asyncio.run(replay_texts(texts, _settings(config)))
+    settings = _settings(config, log_level="warning")  # a line per message would drown the progress bar
+    summary: dict[str, Any] = asyncio.run(replay_texts(texts, settings))
     if as_json:
         out.print(json.dumps(summary, ensure_ascii=False, indent=2))
     else:

@@ -42,7 +42,8 @@ IN_FLIGHT = 32  # sends at once, and so the most that a crash can repeat
 LEASE = timedelta(seconds=40)  # longer than any send takes, with its marking
 LONGEST_PAUSE = 300.0
 MOST_ATTEMPTS = 12
-# Said once more after a lost answer, marked as perhaps repeated; the rest waits for the next event.
+_REPEATS = 3
+# Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
 _REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card", "ask_result"}
 
@@ -137,7 +138,7 @@ class Outbox:
         )
         if isinstance(result, Retry) and job.said.attempts < MOST_ATTEMPTS:
             return Mark(job, SendState.WAITING, now + self._pause(job, result), error=result.reason)
-        if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts == 1:
+        if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts <= _REPEATS:
             return Mark(job, SendState.WAITING, rest, error=_PERHAPS)
         if isinstance(result, Unreachable):
             return Mark(job, SendState.UNREACHABLE, now, error=result.reason, lost_account=True)
@@ -159,7 +160,7 @@ class Outbox:
 
     async def _tell_failures(self, marks: list[Mark]) -> None:
         """Staff see who was not reached; another address of the same person is tried first."""
-        lost = [one for one in marks if one.state in (SendState.UNREACHABLE, SendState.FAILED)]
+        lost = [one for one in marks if one.state in _LOST and not _waits_for_next(one)]
         if not lost:
             return
         office = await self._offices.current()
@@ -173,6 +174,14 @@ class Outbox:
                     await delivery.undelivered(desk, one.job.said, one.error or "")
             await desk.finish()
         self.wake.set()
+
+
+_LOST = (SendState.UNREACHABLE, SendState.FAILED, SendState.UNKNOWN)
+
+
+def _waits_for_next(mark: Mark) -> bool:
+    """A lost answer about something that the next event will say anyway."""
+    return mark.state is SendState.UNKNOWN and mark.job.said.purpose not in _REPEATED
 
 
 def _mark_and_claim(

@@ -280,6 +280,12 @@ def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, An
     }
 
 
+def tell_assigned(desk: Desk, request: ServiceRequest) -> None:
+    """Tell the resident who has the request now, and by when they will hear."""
+    told = receipt(desk, request, elder=False)
+    desk.say(to_resident(request.resident), **{**told, "template": "assigned"})
+
+
 def first_reply(desk: Desk, request: ServiceRequest) -> str:
     """The category's own first words, with handler and date filled in."""
     leaf = desk.office.leaf(request.category)

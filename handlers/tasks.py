@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from handlers import cards, filing, lifecycle
 from handlers.desk import RefusalError
 from handlers.turn import Turn
+from routing.classify import decide
 from routing.organisation import DISPATCHERS, Member
 from routing.transitions import Actor, Event, Status
 from storage.tables import ServiceRequest
@@ -86,6 +87,7 @@ async def classify(turn: Turn, request: ServiceRequest, member: Member, category
         request.category, request.scope, request.limit_class = leaf.code, leaf.scope.value, leaf.limit
     await _accept(turn, request, member)
     await filing.assign(turn.desk, request)
+    cards.tell_assigned(turn.desk, request)
 
 
 async def _pass_on(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -98,6 +100,7 @@ async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
     await _accept(turn, request, member)
     kept = [("kept", member.code)]
     await filing.assign_to(turn.desk, request, member.code, Actor.DISPATCHER, who(member), kept)
+    cards.tell_assigned(turn.desk, request)
 
 
 async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -177,10 +180,20 @@ async def replied(turn: Turn) -> None:
     if request is None or member is None:
         raise RefusalError("not_on_roster")
     action = _WORDS.get(turn.command or "")
-    if action is None:
+    if action is not None:
+        await action(turn, request, member)
+    elif request.status is Status.TRIAGE:
+        await classify(turn, request, member, _category_in(turn))
+    else:
         turn.desk.say(turn.staff_reply_to, "card_reply_unclear", number=request.number)
-        return
-    await action(turn, request, member)
+
+
+def _category_in(turn: Turn) -> str:
+    """The category that a dispatcher named in words. Raises RefusalError where none is recognised."""
+    decision = decide(turn.message.text, turn.office.rules)
+    if decision.category is None:
+        raise RefusalError("category_unclear")
+    return decision.category
 
 
 _WORDS = {"seen": _acknowledge, "claim": _start, "finish": _finish, "return": _return}

@@ -56,7 +56,7 @@ def candidates(
 def choose(found: list[Candidate], situation: Situation) -> Choice:
     """Order the candidates: the wanted role before stand-ins, near before far, free before busy."""
     load = situation.load or {}
-    order = {role: rank for rank, role in enumerate((situation.wanted, *STAND_INS))}
+    order = {role: rank for rank, role in enumerate(lead_roles(situation.wanted))}
     free = [one for one in found if one.member.code not in situation.excluded]
     people = tuple(
         sorted(
@@ -74,6 +74,7 @@ def choose(found: list[Candidate], situation: Situation) -> Choice:
 
 
 def lead_roles(wanted: Role) -> tuple[Role, ...]:
+    """The wanted role, then its stand-ins."""
     return (wanted, *(role for role in STAND_INS if role is not wanted))
 
 

@@ -6,7 +6,6 @@ from tests.town import GROUP, Town
 async def test_from_the_code_to_the_verdict(yueshi: Town) -> None:
     resident = await yueshi.person(9001, "王某")
     member, chief = await yueshi.staff(1001, 1101)
-    await yueshi.sandbox.group(GROUP, "一网格工作群", [member, chief])
 
     await resident.scans(await yueshi.token("YS-1-3"))
     await yueshi.settle()

@@ -1,0 +1,177 @@
+"""Pure decisions, as tables: the next status, the responsible person, the due time."""
+
+from datetime import UTC, datetime, time, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from routing.choose import Situation, alerted, candidates, choose, lead_roles
+from routing.limits import Calendar, Hours, Limit, add
+from routing.organisation import Appointment, Area, AreaKind, Member, Organisation, Role
+from routing.transitions import OPEN, TRANSITIONS, Actor, Event, Status, next_status, path_to
+
+NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+# --- statuses ---------------------------------------------------------------------------------
+
+ALLOWED = {
+    ("submitted", "accept", "system", "accepted"),
+    ("submitted", "triage", "system", "triage"),
+    ("triage", "classify", "dispatcher", "accepted"),
+    ("accepted", "assign", "system", "assigned"),
+    ("accepted", "assign", "dispatcher", "assigned"),
+    ("assigned", "acknowledge", "handler", "acknowledged"),
+    ("assigned", "acknowledge", "chief", "acknowledged"),
+    ("assigned", "return", "handler", "triage"),
+    ("acknowledged", "return", "handler", "triage"),
+    ("acknowledged", "start", "handler", "in_progress"),
+    ("acknowledged", "start", "chief", "in_progress"),
+    ("in_progress", "finish", "handler", "done"),
+    ("in_progress", "finish", "chief", "done"),
+    ("done", "satisfied", "resident", "closed"),
+    ("done", "partly", "resident", "closed"),
+    ("done", "not_solved", "resident", "reopened"),
+    ("done", "expire", "system", "closed"),
+    ("closed", "reopen", "resident", "reopened"),
+    ("reopened", "assign", "system", "assigned"),
+    ("reopened", "assign", "dispatcher", "assigned"),
+    *((status, "withdraw", "resident", "cancelled") for status in (
+        "submitted", "triage", "accepted", "assigned", "acknowledged", "in_progress", "reopened",
+    )),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "event", "actor"), list(product(Status, Event, Actor)))
+def test_every_pair_of_status_and_event_for_every_capacity(
+    status: Status, event: Event, actor: Actor
+) -> None:
+    after = next_status(status, event, actor)
+    expected = {row[3] for row in ALLOWED if row[:3] == (status, event, actor)}
+    assert ({after.value} if after else set()) == expected
+
+
+def test_every_open_status_has_a_way_out_and_ended_ones_hardly_any() -> None:
+    for status in OPEN:
+        assert any(before is status for before, _ in TRANSITIONS)
+    assert {event for before, event in TRANSITIONS if before is Status.CLOSED} == {Event.REOPEN}
+    assert not [before for before, _ in TRANSITIONS if before is Status.CANCELLED]
+
+
+@pytest.mark.parametrize(
+    ("status", "event", "steps"),
+    [
+        (Status.ASSIGNED, Event.FINISH, ("acknowledge", "start", "finish")),
+        (Status.ASSIGNED, Event.START, ("acknowledge", "start")),
+        (Status.ACKNOWLEDGED, Event.FINISH, ("start", "finish")),
+        (Status.IN_PROGRESS, Event.FINISH, ("finish",)),
+        (Status.IN_PROGRESS, Event.START, ("start",)),
+        (Status.DONE, Event.FINISH, ("finish",)),
+        (Status.ASSIGNED, Event.RETURN, ("return",)),
+    ],
+)
+def test_early_buttons_record_the_moves_between(status: Status, event: Event, steps: tuple[str, ...]) -> None:
+    assert path_to(status, event) == steps
+
+
+# --- people -----------------------------------------------------------------------------------
+
+
+def town(*posts: tuple[str, Role, str], ended: tuple[str, ...] = ()) -> Organisation:
+    """A community C with grids G1 and G2 and building B in G1."""
+    areas = (
+        Area("C", AreaKind.COMMUNITY, "社区"),
+        Area("G1", AreaKind.GRID, "一网格", "C"),
+        Area("G2", AreaKind.GRID, "二网格", "C"),
+        Area("B", AreaKind.BUILDING, "3号楼", "G1"),
+    )
+    return Organisation(
+        areas={area.code: area for area in areas},
+        members={code: Member(code, code) for code, _, _ in posts},
+        appointments=tuple(
+            Appointment(code, role, area, ends=NOW if code in ended else None) for code, role, area in posts
+        ),
+    )
+
+
+GRID, HEAD, OFFICE, CHIEF = Role.GRID_MEMBER, Role.GRID_HEAD, Role.COMMUNITY, Role.NEIGHBOR_CHIEF
+
+
+@pytest.mark.parametrize(
+    ("posts", "ended", "wanted", "returned", "lead", "vacancy"),
+    [
+        ([("a", GRID, "G1"), ("b", GRID, "G2")], (), GRID, (), "a", None),
+        ([("a", GRID, "C"), ("b", GRID, "G1")], (), GRID, (), "b", None),
+        ([("a", GRID, "G1"), ("h", HEAD, "G1"), ("o", OFFICE, "C")], ("a",), GRID, (), "h", GRID),
+        ([("a", GRID, "G1"), ("o", OFFICE, "C")], ("a",), GRID, (), "o", GRID),
+        ([("a", GRID, "G1"), ("o", OFFICE, "C")], (), GRID, ("a",), "o", None),
+        ([("a", GRID, "G1"), ("o", OFFICE, "C")], (), OFFICE, (), "o", None),
+        ([("a", GRID, "G1"), ("o", OFFICE, "C")], (), Role.PROPERTY, (), "a", Role.PROPERTY),
+        ([("b", GRID, "G2")], (), GRID, (), None, GRID),
+        ([], (), GRID, (), None, GRID),
+        ([("b", GRID, "G1"), ("a", GRID, "G1")], (), GRID, (), "a", None),
+    ],
+    ids=[
+        "the place's own", "nearest first", "head stands in", "community stands in", "not who sent it back",
+        "the community's own", "a role nobody has", "another grid's", "nobody", "equal: by code",
+    ],
+)  # fmt: skip
+def test_the_nearest_active_appointment_leads(
+    posts: list[tuple[str, Role, str]],
+    ended: tuple[str, ...],
+    wanted: Role,
+    returned: tuple[str, ...],
+    lead: str | None,
+    vacancy: Role | None,
+) -> None:
+    found = candidates(town(*posts, ended=ended), "B", lead_roles(wanted), NOW)
+    choice = choose(found, Situation(wanted, frozenset(returned)))
+    assert (choice.people[0].member.code if choice.people else None) == lead
+    assert choice.vacancy == vacancy
+    assert choice.reasons
+
+
+def test_the_less_busy_of_two_equals_leads() -> None:
+    found = candidates(town(("a", GRID, "G1"), ("b", GRID, "G1")), "B", lead_roles(GRID), NOW)
+    assert choose(found, Situation(GRID, load={"a": 3, "b": 1})).people[0].member.code == "b"
+
+
+def test_at74_without_the_first_the_next_leads() -> None:
+    found = candidates(town(("a", GRID, "G1"), ("h", HEAD, "G1")), "B", lead_roles(GRID), NOW)
+    first = choose(found, Situation(GRID)).people
+    assert choose(found, Situation(GRID, frozenset({first[0].member.code}))).people[0] == first[1]
+
+
+def test_an_emergency_reaches_desk_grid_and_nearest_chief() -> None:
+    here = town(
+        ("d", Role.DUTY_DESK, "C"), ("a", GRID, "G1"), ("z", Role.GROUP_CHIEF, "G1"), ("l", CHIEF, "B")
+    )
+    assert [one.member.code for one in alerted(here, "B", NOW)] == ["d", "a", "l"]
+
+
+# --- due times --------------------------------------------------------------------------------
+
+DAILY = Hours(time(8), time(20), frozenset(range(7)))
+WEEK = Hours(time(9), time(17, 30), frozenset(range(5)))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "calendar", "due"),
+    [
+        ("2026-11-23 09:00", timedelta(hours=2), Calendar.ALWAYS, "2026-11-23 11:00"),
+        ("2026-11-23 19:00", timedelta(hours=2), Calendar.SERVICE_HOURS, "2026-11-24 09:00"),
+        ("2026-11-23 23:00", timedelta(minutes=30), Calendar.SERVICE_HOURS, "2026-11-24 08:30"),
+        ("2026-11-23 07:00", timedelta(minutes=30), Calendar.SERVICE_HOURS, "2026-11-23 08:30"),
+        ("2026-11-27 17:00", timedelta(hours=2), Calendar.WORKING_HOURS, "2026-11-30 10:30"),
+        ("2026-11-28 12:00", timedelta(hours=1), Calendar.WORKING_HOURS, "2026-11-30 10:00"),
+        ("2026-11-23 18:00", timedelta(hours=2), Calendar.SERVICE_HOURS, "2026-11-23 20:00"),
+    ],
+)
+def test_due_counts_open_hours_only(start: str, duration: timedelta, calendar: Calendar, due: str) -> None:
+    hours = {Calendar.SERVICE_HOURS: DAILY, Calendar.WORKING_HOURS: WEEK}.get(calendar)
+    assert add(at(start).astimezone(UTC), Limit(duration, calendar), hours, SHANGHAI) == at(due)
