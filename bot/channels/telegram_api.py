@@ -5,6 +5,7 @@ to tell "never left" from "perhaps delivered", which its exceptions do not.
 """
 
 import asyncio
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class TelegramApi:
         form = aiohttp.FormData()
         for name, value in parameters.items():
             form.add_field(name, value)
-        form.add_field(field, await asyncio.to_thread(file.read_bytes), filename=file.name)
+        form.add_field(field, io.BytesIO(await asyncio.to_thread(file.read_bytes)), filename=file.name)
         return await self._post(method, 0, data=form)
 
     async def _post(self, method: str, wait: float, **request: Any) -> Reply | NotSent | NoAnswer:
