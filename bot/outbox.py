@@ -117,7 +117,8 @@ class Outbox:
         else:
             try:
                 channel = self._channels[job.address.channel]
-                result = await channel.send(self._vault.open(job.address.sealed), _render(job, texts))
+                address = self._vault.open(job.address.sealed)
+                result = await channel.send(address, _render(job, texts, address))
             except Exception as error:  # a template, a missing file, a bug: this message only
                 log.exception("a message could not be sent", notification=job.said.id)
                 result = Refused(type(error).__name__)
@@ -192,10 +193,13 @@ def _mark_and_claim(
     return outbox.claim(session, now, lease, room) if room > 0 else []
 
 
-def _render(job: Job, texts: Texts) -> Outgoing:
-    """The sentence with its buttons. A button carries the offer's id and the choice, within 64 bytes."""
+def _render(job: Job, texts: Texts, address: str) -> Outgoing:
+    """The sentence with its buttons. A button carries the offer's id and the choice, within 64 bytes.
+
+    {address} is filled in only here, so that it is never stored in clear.
+    """
     said = job.said
-    text = texts.render(said.template, said.args)
+    text = texts.render(said.template, {"address": address, **said.args})
     if said.error == _PERHAPS:
         text = texts.render("repeated", {"text": text})
     offer = to_base36(said.id)

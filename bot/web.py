@@ -3,6 +3,8 @@
 import hmac
 from collections.abc import Callable
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -11,6 +13,8 @@ from starlette.routing import Route
 from bot import metrics
 from bot.intake import Intake
 from handlers.messages import Channel
+
+log = structlog.get_logger()
 
 LARGEST_BODY = 1024 * 1024
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
@@ -48,12 +52,18 @@ def build(
         wrong = ready()
         return JSONResponse({"ready": not wrong, **wrong}, 503 if wrong else 200)
 
+    async def store_away(_: Request, error: Exception) -> Response:
+        log.error("nothing could be stored, the platform will send it again", error=type(error).__name__)
+        metrics.received.labels("telegram", "not_stored").inc()
+        return PlainTextResponse("try again", 503)
+
     return Starlette(
+        exception_handlers={SQLAlchemyError: store_away},
         routes=[
             Route("/telegram/webhook", webhook, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-        ]
+        ],
     )
 
 

@@ -45,13 +45,19 @@ def _staff_card(turn: Turn) -> bool:
     return turn.card is not None and turn.card.chat.startswith("member:") and turn.member is not None
 
 
-def _prompted(turn: Turn) -> bool:
-    """A text that a button of ours asked a member for; in a group it must answer a card of that request."""
+def _awaited(turn: Turn) -> bool:
+    """Whether a button of ours asked this member for a text."""
     prompt = turn.conversation.prompt
-    if prompt is None or prompt["kind"] == "addition" or not _kind(turn, Kind.TEXT) or turn.tap:
+    return prompt is not None and prompt["kind"] != "addition"
+
+
+def _prompted(turn: Turn) -> bool:
+    """The awaited text; in a group it must answer a card of that request."""
+    if not _awaited(turn) or not _kind(turn, Kind.TEXT) or turn.tap:
         return False
     if _private(turn):
         return turn.command is None
+    prompt = turn.conversation.prompt or {}
     return turn.card is not None and turn.card.request == prompt["request"]
 
 
@@ -69,6 +75,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("added to an unknown group", lambda t: _kind(t, Kind.MEMBERSHIP), membership.unknown_group),
     Entry("a group's new address", lambda t: _kind(t, Kind.MIGRATED), membership.left_alone),
     Entry("the text a button asked for", _prompted, tasks.prompted),
+    Entry("that text is called off", lambda t: _action(t) == "cancel" and _awaited(t), tasks.called_off),
     Entry("tap on a group card", lambda t: t.group is not None and t.tap is not None, chiefs.tapped),
     Entry("reply to a group card", lambda t: t.group is not None and t.card is not None, chiefs.replied),
     Entry("talk in a staff group", lambda t: t.group is not None, membership.left_alone),
@@ -83,6 +90,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("how does it stand", lambda t: _action(t) == "progress", progress.overview),
     Entry("acting on a request", lambda t: _action(t) in progress.ACTIONS, progress.act),
     Entry("help", lambda t: _action(t) == "help", welcome.help_),
+    Entry("one's own account number", lambda t: _action(t) == "id", welcome.tell_id),
     Entry("长者版", lambda t: _action(t) == "elder", welcome.set_elder),
     Entry("a button that says nothing any more", lambda t: _kind(t, Kind.TAP), welcome.stale),
     Entry("a request's number", lambda t: _kind(t, Kind.TEXT) and progress.is_number(t), progress.query),

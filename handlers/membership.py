@@ -22,7 +22,6 @@ async def unknown_group(turn: Turn) -> None:
             f"unknown_group:{turn.room.id}",
             to_account(turn.room.id),
             "unknown_group",
-            address=turn.message.chat,
         )
 
 

@@ -110,6 +110,8 @@ async def _add_more(turn: Turn, request: ServiceRequest) -> None:
 
 
 async def _withdraw(turn: Turn, request: ServiceRequest) -> None:
+    if request.urgent:
+        raise RefusalError("urgent_stays", number=request.number)
     await lifecycle.advance(turn.desk, request, Event.WITHDRAW, Actor.RESIDENT, RESIDENT)
 
 

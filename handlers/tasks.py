@@ -148,6 +148,11 @@ async def prompted(turn: Turn) -> None:
         await send_back(turn, request, member, prompt["reason"], turn.message.text.strip())
 
 
+async def called_off(turn: Turn) -> None:
+    turn.conversation.prompt = None
+    turn.desk.say(turn.staff_reply_to, "prompt_called_off")
+
+
 async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
     """Done, with the result in a person's words. Raises RefusalError for fewer than ten characters."""
     if len(text) < LEAST_RESULT:

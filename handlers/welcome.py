@@ -18,9 +18,19 @@ async def scanned(turn: Turn) -> None:
         turn.reply_to,
         "welcome",
         choices=turn.desk.choices("progress", "person", *(() if resident.elder else ("danger",))),
+        member=_member_line(turn),
         place=_place_line(turn, token, area),
         consent=consent,
     )
+
+
+def _member_line(turn: Turn) -> str:
+    """For staff: that the roster knows them, and where they serve."""
+    if turn.member is None:
+        return ""
+    post = turn.office.organisation.posts(turn.member.code, turn.now)[0]
+    args = {"role": turn.office.texts.label(post.role), "place": turn.office.place_name(post.area)}
+    return turn.office.texts.render("welcome_member", args)
 
 
 def _place_line(turn: Turn, token: str, area: str | None) -> str:
@@ -31,6 +41,11 @@ def _place_line(turn: Turn, token: str, area: str | None) -> str:
 
 async def help_(turn: Turn) -> None:
     turn.desk.say(turn.reply_to, "help", choices=turn.desk.choices("progress", "person", "danger"))
+
+
+async def tell_id(turn: Turn) -> None:
+    """Their own account number, which the office needs for its roster."""
+    turn.desk.say(turn.reply_to, "own_id")
 
 
 async def set_elder(turn: Turn) -> None:

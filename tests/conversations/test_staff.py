@@ -315,3 +315,29 @@ async def test_a_resident_in_an_unknown_group_is_asked_into_private(yueshi: Town
     await yueshi.says(resident, "/my", chat=-900)
     assert "私聊" in (await yueshi.last(resident, -900)).text
     assert await yueshi.requests() == []
+
+
+async def test_an_awaited_text_can_be_called_off(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.taps(member, "办结")
+    await yueshi.says(member, "取消")
+    assert "先不写了" in (await yueshi.last(member)).text
+    await yueshi.says(member, "我家门口的路灯也不亮了")
+    assert (await yueshi.request()).status == "assigned"
+
+
+async def test_a_member_is_greeted_as_one_and_can_learn_their_number(yueshi: Town) -> None:
+    (member,) = await yueshi.staff(1001)
+    assert "【第一网格】的网格员" in (await yueshi.last(member)).text
+    await yueshi.says(member, "我的编号")
+    assert "1001" in (await yueshi.last(member)).text
+
+
+async def test_an_emergency_is_not_withdrawn_by_a_tap(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.says(resident, "三号楼着火了")
+    await yueshi.says(resident, "撤回")
+    assert (await yueshi.request()).status == "assigned"
+    assert "值班员核实" in (await yueshi.last(resident)).text
