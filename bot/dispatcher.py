@@ -69,6 +69,7 @@ class Dispatcher:
             desk = Desk(unit, office, self._clock.now())
             readable = [(item.waiting, item.message) for item in items if item.message is not None]
             known = await self._known(unit, [message for _, message in readable])
+            desk.knows(known.cards)
             for waiting, message in readable:
                 turn = await self._turn(desk, waiting.message, message, known)
                 about = await handle(turn)
@@ -144,7 +145,7 @@ class Dispatcher:
         if message.tapped is not None:
             offer = known.offers.get(_offer_id(message.tapped) or 0)
             turn.tap = _tap(offer, message.tapped.partition(":")[2], chats)
-        elif message.kind is Kind.TEXT and message.private and len(message.text) <= _LONGEST_WORD:
+        elif _may_be_choice(turn):
             offer = await turn.desk.unit.run(queries.open_offer, chats)
             turn.tap = _tap(offer, _meant(offer, message.text, turn.command), chats)
         if message.reply_to is not None:
@@ -186,6 +187,13 @@ def _chats_of(turn: Turn) -> list[str]:
     if account.member is not None:
         chats.append(to_member(account.member))
     return chats
+
+
+def _may_be_choice(turn: Turn) -> bool:
+    """Whether a text may be the label of a button: short, private, from somebody we have talked to."""
+    message, account = turn.message, turn.account
+    known = account.resident is not None or account.member is not None
+    return message.kind is Kind.TEXT and message.private and known and len(message.text) <= _LONGEST_WORD
 
 
 def _offer_id(tapped: str | None) -> int | None:

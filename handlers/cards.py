@@ -1,6 +1,7 @@
 """What a request looks like to each who is concerned: resident, members, the chiefs' group."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +48,7 @@ async def _tell_step(desk: Desk, request: ServiceRequest, event: Event, who: str
     """Acknowledged and on site: one message to the resident where they follow each other closely."""
     to, subject = to_resident(request.resident), f"steps:{request.id}"
     step = desk.office.texts.render(f"step_{event}", {"who": _name(desk, who)})
-    earlier = await desk.card(to, subject)
+    earlier = (await desk.cards(subject)).get(to)
     if earlier is not None and desk.now - earlier.created_at < MERGE_WITHIN:
         lines = f"{earlier.args['steps']}\n{step}"
         await desk.show(to, subject, "steps", request=request, number=request.number, steps=lines)
@@ -90,7 +91,7 @@ _PUSHES: dict[Event, Callable[[Desk, ServiceRequest, Note | None], None]] = {
 
 async def refresh(desk: Desk, request: ServiceRequest) -> None:
     """Change the cards that members and groups already have to what is true now."""
-    for card in await desk.unit.run(queries.cards, subject_of(request)):
+    for card in list((await desk.cards(subject_of(request))).values()):
         kind, _, key = card.chat.partition(":")
         if kind == "member":
             await _show_member(desk, request, key, card.args)
@@ -101,20 +102,40 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 # --- the member's private card ----------------------------------------------------------------
 
 
-async def post_to_member(desk: Desk, request: ServiceRequest, member: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What those who handle a request are told of its content; `photos` are the stored ones."""
+
+    text: str
+    contact: str | None
+    attachments: int
+    photos: tuple[int, ...]
+
+
+async def brief(desk: Desk, request: ServiceRequest) -> Brief:
+    """The request's content as it is stored by now."""
+    notes = await desk.unit.run(queries.notes, request.id, "report", "addition", "contact")
+    found = await desk.unit.run(queries.attachments, request.id)
+    contacts = [note.body for note in notes if note.kind == "contact"]
+    return Brief(
+        "\n".join(note.body for note in notes if note.kind != "contact"),
+        contacts[-1] if contacts else None,
+        len(found),
+        tuple(one.id for one in found if one.state is MediaState.STORED),
+    )
+
+
+async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told: Brief) -> None:
     """Give a member the card of a request, with its text and photos."""
-    lines = [note.body for note in await desk.unit.run(queries.notes, request.id, "report", "addition")]
-    contact = [note.body for note in await desk.unit.run(queries.notes, request.id, "contact")]
-    photos = await desk.unit.run(queries.attachments, request.id)
+    texts = desk.office.texts
     args = {
-        "text": redact("\n".join(lines)),
-        "contact": desk.office.texts.render("contact_line", {"contact": contact[-1]}) if contact else "",
-        "photos": desk.office.texts.render("photos_line", {"count": len(photos)}) if photos else "",
+        "text": redact(told.text),
+        "contact": texts.render("contact_line", {"contact": told.contact}) if told.contact else "",
+        "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
     }
     await _show_member(desk, request, member, args)
-    for photo in photos:
-        if photo.state is MediaState.STORED:
-            send_photo(desk, request, member, photo.id)
+    for photo in told.photos:
+        send_photo(desk, request, member, photo)
 
 
 def send_photo(desk: Desk, request: ServiceRequest, member: str, attachment: int) -> None:
@@ -173,7 +194,7 @@ async def post_to_group(desk: Desk, request: ServiceRequest) -> None:
     group = desk.office.organisation.staff_chat(request.area or request.community)
     if group is None:
         return
-    earlier = await desk.card(to_chat(group.id), subject_of(request))
+    earlier = (await desk.cards(subject_of(request))).get(to_chat(group.id))
     if earlier is not None:
         await _show_group(desk, request, earlier)
         return

@@ -1,14 +1,17 @@
 """The hands of every handler: say something, show a card, set a deadline, all within one unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from handlers.messages import Choice
 from handlers.office import Office
 from storage import queries
 from storage.ids import new_id
+from storage.queries import Dropped
 from storage.store import Unit
 from storage.tables import (
     Deadline,
@@ -24,6 +27,9 @@ from storage.tables import (
 class Urgency(IntEnum):
     URGENT = 0
     ORDINARY = 1
+
+
+_CAN_BE_EDITED = (SendState.IN_FLIGHT, SendState.SENT)
 
 
 class RefusalError(Exception):
@@ -65,6 +71,9 @@ class Desk:
         self.office = office
         self.now = now
         self._said: list[Notification] = []
+        self._due: list[Deadline] = []
+        self._dropped: list[Dropped] = []
+        self._cards: dict[str, dict[str, Notification]] = {}
 
     # --- saying -------------------------------------------------------------------------------
 
@@ -105,6 +114,8 @@ class Desk:
         )
         self.unit.add(said)
         self._said.append(said)
+        if subject in self._cards:
+            self._cards[subject][to] = said
         return said
 
     async def say_once(self, key: str, to: str, template: str, **said: Any) -> None:
@@ -120,41 +131,54 @@ class Desk:
         *,
         choices: Sequence[Choice] = (),
         urgency: Urgency = Urgency.ORDINARY,
+        purpose: str | None = None,
         request: ServiceRequest | None = None,
         **args: Any,
-    ) -> Notification:
+    ) -> None:
         """Bring the card about `subject` in this chat up to date, or post it where there is none yet."""
-        current = await self.card(to, subject)
+        card = (await self.cards(subject)).get(to)
         offered = [{"id": choice.id, "label": choice.label} for choice in choices]
-        if current is not None and _same(current, template, args, offered):
-            return current
-        if current is not None and current.state == SendState.WAITING:
-            current.template, current.args, current.choices = template, args, offered
-            return current
-        sent = current is not None and current.state in (SendState.SENT, SendState.IN_FLIGHT)
-        return self.say(
+        if card is not None and (card.template, card.args, card.choices) == (template, args, offered):
+            return
+        if card is not None and card.state == SendState.WAITING:
+            card.template, card.args, card.choices = template, args, offered
+            card.purpose, card.request = purpose or template, request.id if request else None
+            return
+        self.say(
             to,
             template,
             choices=choices,
             urgency=urgency,
+            purpose=purpose,
             subject=subject,
             request=request,
-            edits=current.id if sent and current else None,
+            edits=card.id if card is not None and card.state in _CAN_BE_EDITED else None,
             **args,
         )
 
-    async def card(self, to: str, subject: str) -> Notification | None:
-        """The newest card about `subject` in this chat."""
-        return await self.unit.run(queries.card_in, subject, to)
+    async def cards(self, subject: str) -> Mapping[str, Notification]:
+        """The newest card about `subject` in every chat that has one."""
+        if subject not in self._cards:
+            found = await self.unit.run(queries.cards, subject)
+            self._cards[subject] = {card.chat: card for card in found}
+        return self._cards[subject]
+
+    def knows(self, cards: Iterable[Notification]) -> None:
+        """Take over cards that were loaded together for the whole batch."""
+        for card in cards:
+            self._cards.setdefault(card.subject or "", {})[card.chat] = card
+
+    def opens(self, subject: str) -> None:
+        """Say that `subject` is new, so that nobody can have a card about it."""
+        self._cards[subject] = {}
 
     def choices(self, *ids: str) -> list[Choice]:
         return [Choice(one, self.office.texts.label(one)) for one in ids]
 
     async def finish(self) -> None:
         """Write everything and note in the outbox's queue whom there is something to say to."""
-        await self.unit.run(lambda session: session.flush())
         waiting = [(said.chat, said.urgency) for said in self._said]
-        await self.unit.run(queries.enqueue, waiting, self.now)
+        await self.unit.run(_write, self._dropped, self._due, waiting, self.now)
 
     # --- remembering --------------------------------------------------------------------------
 
@@ -192,16 +216,15 @@ class Desk:
     def due(
         self, kind: str, at: datetime, *, request: ServiceRequest | None = None, account: str | None = None
     ) -> None:
-        self.unit.add(
-            Deadline(
-                id=new_id(),
-                kind=kind,
-                due_at=at,
-                request=request.id if request else None,
-                account=account,
-                state=DeadlineState.WAITING,
-            )
+        deadline = Deadline(
+            id=new_id(),
+            kind=kind,
+            due_at=at,
+            request=request.id if request else None,
+            account=account,
+            state=DeadlineState.WAITING,
         )
+        self._due.append(deadline)
 
     def due_in(
         self,
@@ -213,14 +236,26 @@ class Desk:
     ) -> None:
         self.due(kind, self.now + delay, request=request, account=account)
 
-    async def drop_deadlines(
+    def drop_deadlines(
         self, *kinds: str, request: ServiceRequest | None = None, account: str | None = None
     ) -> None:
-        """Cancel the waiting deadlines of these kinds, all kinds where none is named."""
-        await self.unit.run(
-            queries.cancel_deadlines, kinds, request=request.id if request else None, account=account
-        )
+        """Cancel the waiting deadlines of these kinds, all kinds where none is named.
+
+        Those stored before are cancelled when the batch is written, ahead of the new ones.
+        """
+        dropped = Dropped(request.id if request else None, account, kinds)
+        self._dropped.append(dropped)
+        self._due = [one for one in self._due if not dropped.covers(one)]
 
 
-def _same(card: Notification, template: str, args: dict[str, Any], choices: list[dict[str, str]]) -> bool:
-    return card.template == template and card.args == args and card.choices == choices
+def _write(
+    session: Session,
+    dropped: Sequence[Dropped],
+    due: Sequence[Deadline],
+    waiting: Sequence[tuple[str, int]],
+    now: datetime,
+) -> None:
+    queries.cancel_deadlines(session, dropped)
+    session.add_all(due)
+    session.flush()
+    queries.enqueue(session, waiting, now)

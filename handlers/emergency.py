@@ -22,8 +22,8 @@ async def pressed(turn: Turn) -> None:
 async def file(turn: Turn, draft: Draft, decision: Decision) -> None:
     """File at once as an emergency. Nothing that the resident is told asserts that help is on its way."""
     request = await filing.file_request(turn, draft, decision, urgent=True)
-    await turn.desk.drop_deadlines(account=turn.conversation.account)
-    if await turn.desk.card(turn.reply_to, draft.subject) is not None:
+    turn.desk.drop_deadlines(account=turn.conversation.account)
+    if turn.reply_to in await turn.desk.cards(draft.subject):
         await turn.desk.show(turn.reply_to, draft.subject, "draft_filed", number=request.number)
     reply = first_reply(turn.desk, request) or turn.office.texts.render("hotline_first", {})
     turn.desk.say(

@@ -1,13 +1,14 @@
 """A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from handlers import cards, drafts, lifecycle
-from handlers.desk import Desk, Urgency, to_member
+from handlers.cards import Brief
+from handlers.desk import Desk, Urgency, subject_of, to_member
 from handlers.drafts import Draft
 from handlers.turn import Turn
-from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles
+from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
 from routing.classify import Decision
 from routing.organisation import DISPATCHERS, Role
 from routing.places import redact
@@ -35,18 +36,17 @@ async def file_request(
     desk = turn.desk
     category = _emergency_category(turn, decision) if urgent else drafts.settled_category(draft, decision)
     request = await _create(turn, draft, decision, category, urgent)
+    desk.opens(subject_of(request))
     lifecycle.start(desk, request, "resident")
-    desk.note(request, "report", _with_place(draft), "resident")
-    if draft.contact:
-        desk.note(request, "contact", draft.contact, "resident")
-    await _own_attachments(desk, request, draft.attachments)
+    told = await _keep(desk, request, draft, "report")
     turn.conversation.draft = None
     turn.conversation.last_request = request.id
     if category is None and not urgent and not direct:
-        await to_triage(desk, request)
+        await lifecycle.advance(desk, request, Event.TRIAGE, Actor.SYSTEM, SYSTEM)
+        await post_to_dispatchers(desk, request, told)
     else:
         await lifecycle.advance(desk, request, Event.ACCEPT, Actor.SYSTEM, SYSTEM)
-        await assign(desk, request, Role.GRID_MEMBER if direct else None)
+        await assign(desk, request, told, Role.GRID_MEMBER if direct else None)
     return request
 
 
@@ -59,39 +59,40 @@ def _emergency_category(turn: Turn, decision: Decision) -> str | None:
     return None
 
 
-async def assign(desk: Desk, request: ServiceRequest, wanted: Role | None = None) -> None:
+async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role | None = None) -> None:
     """Choose the responsible person, keep the reason, and give out the cards."""
     choice = await _choose(desk, request, wanted)
     if request.urgent:
         found = alerted(desk.office.organisation, request.area or request.community, desk.now)
         request.alerted = [one.member.code for one in found]
     lead = choice.people[0].member.code if choice.people else None
-    await assign_to(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
+    await assign_to(desk, request, told, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
     if choice.vacancy is not None:
         await _tell_vacancy(desk, request, choice.vacancy)
 
 
 async def assign_to(
-    desk: Desk, request: ServiceRequest, member: str | None, actor: Actor, who: str, reasons: Reasons
+    desk: Desk,
+    request: ServiceRequest,
+    told: Brief,
+    member: str | None,
+    actor: Actor,
+    who: str,
+    reasons: Reasons,
 ) -> None:
     """Make this member responsible; None leaves it to the community's dispatchers as a queue."""
     request.assignee = member
     request.reason = {"terms": [list(term) for term in reasons]}
     await lifecycle.advance(desk, request, Event.ASSIGN, actor, who, assignee=member, reason=request.reason)
     for one in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
-        await cards.post_to_member(desk, request, one)
+        await cards.post_to_member(desk, request, one, told)
     await cards.post_to_group(desk, request)
 
 
-async def to_triage(desk: Desk, request: ServiceRequest) -> None:
-    """Nobody knows yet what it is: the community decides."""
-    await lifecycle.advance(desk, request, Event.TRIAGE, Actor.SYSTEM, SYSTEM)
-    await post_to_dispatchers(desk, request)
-
-
-async def post_to_dispatchers(desk: Desk, request: ServiceRequest) -> None:
+async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) -> None:
+    """Nobody is responsible yet: the community decides."""
     for member in dispatchers(desk, request.area or request.community):
-        await cards.post_to_member(desk, request, member)
+        await cards.post_to_member(desk, request, member, told)
 
 
 def dispatchers(desk: Desk, area: str | None) -> list[str]:
@@ -113,9 +114,10 @@ async def _choose(desk: Desk, request: ServiceRequest, wanted: Role | None) -> C
         )
     area = request.area or request.community
     found = candidates(desk.office.organisation, area, lead_roles(wanted), desk.now)
-    rivals = {one.member.code for one in found}
-    load = await desk.unit.run(queries.open_items, rivals) if len(rivals) > 1 else {}
-    return choose(found, Situation(wanted, frozenset(request.returned_by), load))
+    situation = Situation(wanted, frozenset(request.returned_by))
+    equals = rivals(found, situation)
+    load = await desk.unit.run(queries.open_items, equals) if len(equals) > 1 else {}
+    return choose(found, replace(situation, load=load))
 
 
 async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
@@ -172,27 +174,29 @@ async def _number(desk: Desk, community: str) -> str:
     return f"{community}{today:%y%m%d}-{count:04d}"
 
 
+async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) -> Brief:
+    """Store what the resident said and sent with the request; what is still on its way is told later."""
+    text = _with_place(draft)
+    if text:
+        desk.note(request, kind, text, "resident")
+    if draft.contact:
+        desk.note(request, "contact", draft.contact, "resident")
+    found = [await desk.unit.get(Attachment, one) for one in draft.attachments]
+    owned = [one for one in found if one is not None]
+    for attachment in owned:
+        attachment.request = request.id
+    stored = tuple(one.id for one in owned if one.state is MediaState.STORED)
+    return Brief(text, draft.contact, len(owned), stored)
+
+
 def _with_place(draft: Draft) -> str:
     place = draft.place_text or ""
     return draft.text if place in draft.text else drafts.join([draft.text, place])
 
 
-async def _own_attachments(desk: Desk, request: ServiceRequest, ids: tuple[int, ...]) -> list[Attachment]:
-    """Attach what was sent before filing; returns what is here already, the rest is sent when it comes."""
-    found = [await desk.unit.get(Attachment, one) for one in ids]
-    owned = [one for one in found if one is not None]
-    for attachment in owned:
-        attachment.request = request.id
-    return [one for one in owned if one.state is MediaState.STORED]
-
-
 async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> None:
     """What a resident says after filing: kept with the request, and told to whoever has it."""
-    if draft.text:
-        desk.note(request, "addition", draft.text, "resident")
-    if draft.contact:
-        desk.note(request, "contact", draft.contact, "resident")
-    stored = await _own_attachments(desk, request, draft.attachments)
+    told = await _keep(desk, request, draft, "addition")
     desk.record(request, "addition", "resident")
     request.touched_at = desk.now
     for member in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
@@ -202,7 +206,7 @@ async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> N
             request=request,
             urgency=Urgency.URGENT if request.urgent else Urgency.ORDINARY,
             number=request.number,
-            text=redact(draft.text),
+            text=redact(told.text),
         )
-        for attachment in stored:
-            cards.send_photo(desk, request, member, attachment.id)
+        for photo in told.photos:
+            cards.send_photo(desk, request, member, photo)

@@ -35,7 +35,7 @@ async def advance(
     _check(request, steps, actor)
     for step in steps:
         _move(desk, request, step, actor, who, note if step is event else None, detail)
-        await _set_deadlines(desk, request, step)
+        _set_deadlines(desk, request, step)
     await cards.announce(desk, request, event, who, note)
 
 
@@ -77,9 +77,9 @@ def _move(
     desk.record(request, step, who, before=before, note=note, **detail)
 
 
-async def _set_deadlines(desk: Desk, request: ServiceRequest, step: Event) -> None:
+def _set_deadlines(desk: Desk, request: ServiceRequest, step: Event) -> None:
     if step in _POINTLESS:
-        await desk.drop_deadlines(*_POINTLESS[step], request=request)
+        desk.drop_deadlines(*_POINTLESS[step], request=request)
     if step is Event.ASSIGN:
         _set_limits(desk, request)
     if step is Event.FINISH:

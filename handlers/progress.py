@@ -138,7 +138,7 @@ async def _reopen(turn: Turn, request: ServiceRequest) -> None:
 
 async def _send_again(turn: Turn, request: ServiceRequest) -> None:
     request.claimed_by, request.seen_by, request.not_here_by = None, [], []
-    await filing.assign(turn.desk, request)
+    await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
 
 
 _ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {

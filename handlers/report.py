@@ -75,6 +75,7 @@ def _draft(turn: Turn) -> Draft:
     message = turn.message
     if not known.joins(turn.now) or not known.subject:
         known = known.with_(subject=f"draft:{turn.message_id}")
+        turn.desk.opens(known.subject)
     if message.text:
         known = _with_text(turn, known)
     if message.location:
@@ -149,8 +150,10 @@ async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
         choices=_choices(turn, question, decision, elder),
         **_summary(turn, draft, decision, question, elder),
     )
+    if turn.conversation.draft is not None:
+        turn.desk.drop_deadlines(account=turn.conversation.account)
     turn.conversation.draft = drafts.store(draft)
-    await _set_deadlines(turn, question)
+    _set_deadlines(turn, question)
 
 
 def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, elder: bool) -> dict[str, Any]:
@@ -200,9 +203,8 @@ def _notice_due(turn: Turn) -> bool:
     return True
 
 
-async def _set_deadlines(turn: Turn, question: Question) -> None:
+def _set_deadlines(turn: Turn, question: Question) -> None:
     account = turn.conversation.account
-    await turn.desk.drop_deadlines(account=account)
     turn.desk.due_in("draft_quiet", QUIET, account=account)
     turn.desk.due_in("draft_drop", EXPIRES, account=account)
     if question is Question.DANGER:
@@ -264,7 +266,7 @@ async def submit(turn: Turn, draft: Draft, decision: Decision) -> None:
 
 async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently: bool = True) -> None:
     """Turn the summary card into the receipt; `silently` where the resident is looking at it anyway."""
-    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    turn.desk.drop_deadlines(account=turn.conversation.account)
     receipt = cards.receipt(turn.desk, request, elder=turn.home().elder)
     if silently:
         await turn.desk.show(turn.reply_to, draft.subject, **receipt)
@@ -275,14 +277,14 @@ async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently:
 
 async def cancel(turn: Turn, draft: Draft) -> None:
     turn.conversation.draft = None
-    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    turn.desk.drop_deadlines(account=turn.conversation.account)
     await turn.desk.show(turn.reply_to, draft.subject, "draft_cancelled")
 
 
 async def _add(turn: Turn, draft: Draft) -> None:
     request = await turn.desk.unit.get(ServiceRequest, draft.adds_to) if draft.adds_to else None
     turn.conversation.draft = None
-    await turn.desk.drop_deadlines(account=turn.conversation.account)
+    turn.desk.drop_deadlines(account=turn.conversation.account)
     if request is None or request.status not in OPEN:
         turn.desk.say(turn.reply_to, "nothing_open")
         return

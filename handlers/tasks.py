@@ -86,7 +86,7 @@ async def classify(turn: Turn, request: ServiceRequest, member: Member, category
             raise RefusalError("not_now", number=request.number)
         request.category, request.scope, request.limit_class = leaf.code, leaf.scope.value, leaf.limit
     await _accept(turn, request, member)
-    await filing.assign(turn.desk, request)
+    await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
     cards.tell_assigned(turn.desk, request)
 
 
@@ -99,7 +99,8 @@ async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
     _may_sort(turn, request, member)
     await _accept(turn, request, member)
     kept = [("kept", member.code)]
-    await filing.assign_to(turn.desk, request, member.code, Actor.DISPATCHER, who(member), kept)
+    told = await cards.brief(turn.desk, request)
+    await filing.assign_to(turn.desk, request, told, member.code, Actor.DISPATCHER, who(member), kept)
     cards.tell_assigned(turn.desk, request)
 
 
@@ -175,7 +176,7 @@ async def send_back(turn: Turn, request: ServiceRequest, member: Member, reason:
     await lifecycle.advance(
         turn.desk, request, Event.RETURN, Actor.HANDLER, who(member), note=note, reason=reason
     )
-    await filing.post_to_dispatchers(turn.desk, request)
+    await filing.post_to_dispatchers(turn.desk, request, await cards.brief(turn.desk, request))
     turn.desk.say(turn.staff_reply_to, "returned", request=request, number=request.number)
 
 

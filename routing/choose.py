@@ -56,21 +56,29 @@ def candidates(
 def choose(found: list[Candidate], situation: Situation) -> Choice:
     """Order the candidates: the wanted role before stand-ins, near before far, free before busy."""
     load = situation.load or {}
-    order = {role: rank for rank, role in enumerate(lead_roles(situation.wanted))}
-    free = [one for one in found if one.member.code not in situation.excluded]
     people = tuple(
         sorted(
-            free,
-            key=lambda one: (
-                order.get(one.role, len(order)),
-                one.steps,
-                load.get(one.member.code, 0),
-                one.member.code,
-            ),
+            _free(found, situation),
+            key=lambda one: (*_rank(one, situation), load.get(one.member.code, 0), one.member.code),
         )
     )
     held = any(one.role is situation.wanted for one in found)
     return Choice(people, _reasons(people, situation), None if held else situation.wanted)
+
+
+def rivals(found: list[Candidate], situation: Situation) -> set[str]:
+    """Those who are equally near for the lead, so that only their load tells them apart."""
+    free = _free(found, situation)
+    best = min((_rank(one, situation) for one in free), default=None)
+    return {one.member.code for one in free if _rank(one, situation) == best}
+
+
+def _free(found: list[Candidate], situation: Situation) -> list[Candidate]:
+    return [one for one in found if one.member.code not in situation.excluded]
+
+
+def _rank(one: Candidate, situation: Situation) -> tuple[int, int]:
+    return lead_roles(situation.wanted).index(one.role), one.steps
 
 
 def lead_roles(wanted: Role) -> tuple[Role, ...]:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
+from storage import queries
 from storage.tables import (
     Account,
     Chat,
@@ -151,6 +152,7 @@ class Known:
     residents: dict[int, Resident]
     groups: dict[str, Chat]
     offers: dict[int, Notification]
+    cards: list[Notification]
     requests: dict[int, ServiceRequest]
 
 
@@ -162,6 +164,7 @@ def known(session: Session, lookups: Collection[str], offers: Collection[int]) -
     residents = [one.resident for one in accounts.values() if one.resident is not None]
     offered = session.scalars(select(Notification).where(Notification.id.in_(offers))).all() if offers else []
     requests = [one.request for one in offered if one.request is not None]
+    subjects = {one.subject for one in offered if one.subject is not None}
     return Known(
         accounts,
         {
@@ -174,6 +177,9 @@ def known(session: Session, lookups: Collection[str], offers: Collection[int]) -
             for one in session.scalars(select(Chat).where(Chat.lookup.in_(lookups), Chat.active))
         },
         {one.id: one for one in offered},
+        queries.cards(session, *subjects)
+        if (subjects := {one.subject for one in offered if one.subject})
+        else [],
         {
             one.id: one
             for one in session.scalars(select(ServiceRequest).where(ServiceRequest.id.in_(requests)))

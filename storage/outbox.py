@@ -45,46 +45,49 @@ class Mark:
     lost_account: bool = False
 
 
-def claim(session: Session, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
-    """Take the chats whose turn it is, urgent ones first, and the head of each."""
-    ready = (
-        select(ChatQueue.chat, ChatQueue.claim_no)
-        .where(
-            ChatQueue.waiting,
-            ChatQueue.next_at <= now,
-            (ChatQueue.lease_until.is_(None)) | (ChatQueue.lease_until <= now),
-        )
-        .order_by(ChatQueue.urgency, ChatQueue.next_at)
-        .limit(limit)
+# Statements that thousands of rows a second pass are built once; building costs more than running them.
+_said_table, _queue_table = cast("Table", Notification.__table__), cast("Table", ChatQueue.__table__)
+_notification, _queue = _said_table.c, _queue_table.c
+_READY = (
+    select(_queue.chat, _queue.claim_no)
+    .where(
+        _queue.waiting,
+        _queue.next_at <= bindparam("now"),
+        (_queue.lease_until.is_(None)) | (_queue.lease_until <= bindparam("now")),
     )
-    chats = {chat: claim_no + 1 for chat, claim_no in session.execute(ready)}
+    .order_by(_queue.urgency, _queue.next_at)
+    .limit(bindparam("most"))
+)
+_head = (
+    select(_notification.id)
+    .where(_notification.chat == _queue.chat, _notification.state < SendState.SENT)
+    .order_by(_notification.urgency, _notification.id)
+    .limit(1)
+    .scalar_subquery()
+)
+_HEADS = select(Notification).where(
+    Notification.id.in_(select(_head).where(_queue.chat.in_(bindparam("chats", expanding=True))))
+)
+_LEASE = (
+    _queue_table.update()
+    .where(_queue.chat == bindparam("of"))
+    .values(lease_until=bindparam("until"), claim_no=_queue.claim_no + 1)
+)
+_IN_FLIGHT = _said_table.update().where(_notification.id == bindparam("of")).values(state=SendState.IN_FLIGHT)
+
+
+def claim(session: Session, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
+    """Take the chats whose turn it is, urgent ones first, and the head of each: urgent, then oldest."""
+    connection = session.connection()
+    ready = connection.execute(_READY, {"now": now, "most": limit}).all()
+    chats = {chat: claim_no + 1 for chat, claim_no in ready}
     if not chats:
         return []
-    heads = _heads(session, list(chats))
-    session.execute(
-        update(ChatQueue)
-        .where(ChatQueue.chat.in_(chats))
-        .values(lease_until=lease_until, claim_no=ChatQueue.claim_no + 1)
-    )
-    session.execute(
-        update(Notification)
-        .where(Notification.id.in_([head.id for head in heads]))
-        .values(state=SendState.IN_FLIGHT)
-    )
+    heads = list(session.scalars(_HEADS, {"chats": list(chats)}))
+    connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
+    if heads:
+        connection.execute(_IN_FLIGHT, [{"of": head.id} for head in heads])
     return _jobs(session, heads, chats)
-
-
-def _heads(session: Session, chats: list[str]) -> list[Notification]:
-    """The first waiting notification of each chat: urgent before ordinary, old before new."""
-    head = (
-        select(Notification.id)
-        .where(Notification.chat == ChatQueue.chat, Notification.state < SendState.SENT)
-        .order_by(Notification.urgency, Notification.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    ids = select(head).where(ChatQueue.chat.in_(chats))
-    return list(session.scalars(select(Notification).where(Notification.id.in_(ids))))
 
 
 def _jobs(session: Session, heads: list[Notification], chats: dict[str, int]) -> list[Job]:
@@ -124,6 +127,20 @@ def _by_id(session: Session, kind: type[T], ids: Sequence[int | None]) -> dict[i
     return {one.id: one for one in session.scalars(select(kind).where(kind.id.in_(wanted)))}
 
 
+_PEOPLE = (
+    select(Account)
+    .where(
+        or_(
+            Account.resident.in_(bindparam("residents", expanding=True)),
+            Account.member.in_(bindparam("members", expanding=True)),
+            Account.id.in_(bindparam("accounts", expanding=True)),
+        ),
+        Account.unreachable_at.is_(None),
+    )
+    .order_by(Account.id.desc())
+)
+
+
 def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Address]]:
     """The reachable addresses of each recipient, the newest account first."""
     keys: defaultdict[str, list[str]] = defaultdict(list)
@@ -131,15 +148,8 @@ def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Addr
         kind, _, key = chat.partition(":")
         keys[kind].append(key)
     found: defaultdict[str, list[Address]] = defaultdict(list)
-    people = select(Account).where(
-        or_(
-            Account.resident.in_(map(int, keys["resident"])),
-            Account.member.in_(keys["member"]),
-            Account.id.in_(map(int, keys["account"])),
-        ),
-        Account.unreachable_at.is_(None),
-    )
-    for account in session.scalars(people.order_by(Account.id.desc())):
+    owners = {"residents": list(map(int, keys["resident"])), "members": keys["member"]}
+    for account in session.scalars(_PEOPLE, {**owners, "accounts": list(map(int, keys["account"]))}):
         address = Address(account.channel, account.address, account.id)
         for recipient in (
             f"resident:{account.resident}",
@@ -176,9 +186,6 @@ def _outcome(mark: Mark) -> dict[str, Any]:
     }
 
 
-# Core statements: thousands of rows a second pass here, and none of them is loaded as an object
-_said_table, _queue_table = cast("Table", Notification.__table__), cast("Table", ChatQueue.__table__)
-_notification, _queue = _said_table.c, _queue_table.c
 _MARK_SAID = (
     _said_table.update()
     .where(_notification.id == bindparam("said"))

@@ -1,9 +1,11 @@
 """Questions asked of the database more than once, each under its name."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -29,13 +31,18 @@ def accounts_by_lookup(session: Session, lookups: Collection[str]) -> dict[str, 
     return {account.lookup: account for account in found}
 
 
+# Statements that every request passes are built once; building costs more than running them.
+_counter = cast("Table", Counter.__table__)
+_RAISE = (
+    insert(_counter)
+    .on_conflict_do_update(index_elements=[_counter.c.name], set_={"value": _counter.c.value + 1})
+    .returning(_counter.c.value)
+)
+
+
 def next_number(session: Session, name: str) -> int:
     """Raise the counter called `name` by one, starting at 1. Gaps are allowed, repeats are not."""
-    raised = insert(Counter).values(name=name, value=1)
-    upsert = raised.on_conflict_do_update(
-        index_elements=[Counter.name], set_={"value": Counter.__table__.c.value + 1}
-    )
-    return int(session.execute(upsert.returning(Counter.__table__.c.value)).scalar_one())
+    return int(session.connection().execute(_RAISE, {"name": name, "value": 1}).scalar_one())
 
 
 def counter(session: Session, name: str) -> int:
@@ -92,38 +99,23 @@ def attachments(session: Session, request: int) -> list[Attachment]:
     )
 
 
-def cards(session: Session, subject: str) -> list[Notification]:
-    """The newest card about `subject` in each chat that has one."""
-    newest = (
-        select(func.max(Notification.id))
-        .where(Notification.subject == subject, Notification.state != SendState.SUPERSEDED)
-        .group_by(Notification.chat)
-    )
-    return list(session.scalars(select(Notification).where(Notification.id.in_(newest))))
+_newest_cards = (
+    select(func.max(Notification.id))
+    .where(Notification.subject.in_(bindparam("subjects", expanding=True)))
+    .group_by(Notification.subject, Notification.chat)
+)
+_CARDS = select(Notification).where(Notification.id.in_(_newest_cards))
 
 
-def card_in(session: Session, subject: str, chat: str) -> Notification | None:
-    query = select(Notification).where(
-        Notification.subject == subject,
-        Notification.chat == chat,
-        Notification.state != SendState.SUPERSEDED,
-    )
-    return session.scalar(query.order_by(Notification.id.desc()).limit(1))
+def cards(session: Session, *subjects: str) -> list[Notification]:
+    """The newest card about each subject in each chat that has one."""
+    return list(session.scalars(_CARDS, {"subjects": subjects}))
 
 
 def notification_by_ref(session: Session, chats: Collection[str], ref: str) -> Notification | None:
     """What we last said in the message that the platform calls `ref`."""
     query = select(Notification).where(Notification.chat.in_(chats), Notification.ref == ref)
     return session.scalar(query.order_by(Notification.id.desc()).limit(1))
-
-
-def open_offer(session: Session, chats: Collection[str]) -> Notification | None:
-    """The latest thing said in a chat, if it offered choices."""
-    query = select(Notification).where(
-        Notification.chat.in_(chats), Notification.state.in_((SendState.SENT, SendState.IN_FLIGHT))
-    )
-    latest = session.scalar(query.order_by(Notification.id.desc()).limit(1))
-    return latest if latest is not None and latest.choices else None
 
 
 def already_said(session: Session, dedupe: str) -> bool:
@@ -163,12 +155,51 @@ def next_deadline(session: Session) -> datetime | None:
     return session.scalar(select(func.min(Deadline.due_at)).where(Deadline.state == DeadlineState.WAITING))
 
 
-def cancel_deadlines(
-    session: Session, kinds: Collection[str], *, request: int | None = None, account: str | None = None
-) -> None:
-    """Cancel what waits for this request or this account's draft; all of it where no kind is named."""
-    whose = Deadline.request == request if request is not None else Deadline.account == account
-    change = update(Deadline).where(whose, Deadline.state == DeadlineState.WAITING)
-    if kinds:
-        change = change.where(Deadline.kind.in_(kinds))
-    session.execute(change.values(state=DeadlineState.CANCELLED))
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Deadlines to cancel: of a request or of an account's draft; of these kinds, or of all."""
+
+    request: int | None
+    account: str | None
+    kinds: tuple[str, ...]
+
+    def covers(self, deadline: Deadline) -> bool:
+        same = deadline.request == self.request and deadline.account == self.account
+        return same and (not self.kinds or deadline.kind in self.kinds)
+
+
+_deadline = cast("Table", Deadline.__table__)
+_CANCEL = (
+    _deadline.update().where(_deadline.c.state == DeadlineState.WAITING).values(state=DeadlineState.CANCELLED)
+)
+_CANCEL_DRAFT = _CANCEL.where(_deadline.c.account == bindparam("of"))
+_CANCEL_REQUEST = _CANCEL.where(_deadline.c.request == bindparam("of"))
+
+
+def cancel_deadlines(session: Session, dropped: Sequence[Dropped]) -> None:
+    """Cancel what is stored and waits."""
+    connection = session.connection()
+    drafts = [{"of": one.account} for one in dropped if one.account is not None]
+    if drafts:
+        connection.execute(_CANCEL_DRAFT, drafts)
+    for one in dropped:
+        if one.request is not None:
+            change = _CANCEL_REQUEST.where(_deadline.c.kind.in_(one.kinds)) if one.kinds else _CANCEL_REQUEST
+            connection.execute(change, {"of": one.request})
+
+
+_OPEN_OFFER = (
+    select(Notification)
+    .where(
+        Notification.chat.in_(bindparam("chats", expanding=True)),
+        Notification.state.in_((SendState.SENT, SendState.IN_FLIGHT)),
+    )
+    .order_by(Notification.id.desc())
+    .limit(1)
+)
+
+
+def open_offer(session: Session, chats: Collection[str]) -> Notification | None:
+    """The latest thing said in a chat, if it offered choices."""
+    latest = session.scalar(_OPEN_OFFER, {"chats": list(chats)})
+    return latest if latest is not None and latest.choices else None
