@@ -93,8 +93,6 @@ class Dispatcher:
     async def _turn(self, desk: Desk, message_id: int, message: InboundMessage, known: Known) -> Turn:
         lookup = self._vault.lookup(message.channel, message.sender)
         account = self._account(desk, message.channel, message.sender, known)
-        if account.unreachable_at is not None and message.private:
-            account.unreachable_at = None  # who writes can be reached again
         turn = Turn(
             desk=desk,
             message=message,
@@ -105,6 +103,9 @@ class Dispatcher:
         )
         if not message.private:
             await self._place(turn, known)
+        elif account.unreachable_at is not None and message.present:
+            account.unreachable_at = None  # who writes can be reached again, and hears what was missed
+            await desk.unit.run(outbox.revive, _chats_of(turn), desk.now)
         if message.kind is Kind.TEXT:
             turn.command = desk.office.texts.command(message.text)
         await self._resolve(turn, known)

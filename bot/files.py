@@ -91,29 +91,29 @@ def _read(path: Path) -> str:
     except FileNotFoundError as error:
         raise FileError(Problem(str(path), None, "找不到这个文件")) from error
     except IsADirectoryError as error:
-        raise FileError(Problem(str(path), None, "这是文件夹,不是文件")) from error
+        raise FileError(Problem(str(path), None, "这是文件夹，不是文件")) from error
     except OSError as error:
-        raise FileError(Problem(str(path), None, f"读不了这个文件:{error.strerror}")) from error
+        raise FileError(Problem(str(path), None, f"读不了这个文件：{error.strerror}")) from error
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise FileError(Problem(str(path), line, "不是 UTF-8 编码,请另存为 UTF-8")) from error
+        raise FileError(Problem(str(path), line, "不是 UTF-8 编码，请另存为 UTF-8")) from error
 
 
 def _refuse_tabs(path: Path, text: str) -> None:
     lines = [number for number, line in enumerate(text.split("\n"), 1) if "\t" in line]
     if lines:
-        raise FileError(*(Problem(str(path), line, "有制表符(Tab),请改用空格") for line in lines))
+        raise FileError(*(Problem(str(path), line, "有制表符(Tab)，请改用空格") for line in lines))
 
 
 def _syntax_problem(path: Path, text: str, error: Exception) -> Problem:
     if isinstance(error, RecursionError):
-        return Problem(str(path), None, "层次太深,请检查括号")
+        return Problem(str(path), None, "层次太深，请检查括号")
     if isinstance(error, yaml.reader.ReaderError):
         line = text.encode()[: error.position].count(b"\n") + 1
-        return Problem(str(path), line, "有看不见的控制字符,请删掉")
+        return Problem(str(path), line, "有看不见的控制字符，请删掉")
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or error
-    advice = f"YAML 写法不对,请检查缩进、引号和冒号后的空格({reason})"
+    advice = f"YAML 写法不对，请检查缩进、引号和冒号后的空格({reason})"
     return Problem(str(path), mark.line + 1 if mark else None, advice)
 
 
@@ -138,7 +138,7 @@ class _Reader:
     def _value(self, node: yaml.Node, loc: Location) -> object:
         self.lines.setdefault(loc, node.start_mark.line + 1)
         if id(node) in self._seen:
-            self._complain(node, "不能用 & 和 * 引用,请把内容写出来")
+            self._complain(node, "不能用 & 和 * 引用，请把内容写出来")
             return None
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -153,7 +153,7 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self._complain(key, "冒号前面的键要是一个词")
             elif key.value in values:
-                self._complain(key, f"键 {key.value} 重复了,前一个在第 {self.lines[(*loc, key.value)]} 行")
+                self._complain(key, f"键 {key.value} 重复了，前一个在第 {self.lines[(*loc, key.value)]} 行")
             else:
                 self.lines[(*loc, key.value)] = key.start_mark.line + 1
                 values[key.value] = self._value(value, (*loc, key.value))
@@ -163,7 +163,7 @@ class _Reader:
         try:
             return self._loader.construct_object(node)
         except yaml.constructor.ConstructorError:
-            self._complain(node, f"不认识的写法 {node.value},文字请加引号")
+            self._complain(node, f"不认识的写法 {node.value}，文字请加引号")
         except ValueError:  # a date or a number that looks right and is not
             self._complain(node, f"{node.value} 不是有效的日期或数字")
         return None
@@ -174,7 +174,7 @@ class _Reader:
 
 def _explain_all(document: Document, model: type[BaseModel], error: ValidationError) -> Iterator[Problem]:
     if document.data is None:
-        yield Problem(document.file, None, f"文件是空的,需要:{_listed(_keys(model))}")
+        yield Problem(document.file, None, f"文件是空的，需要：{_listed(_keys(model))}")
         return
     problems = [document.problem(item["loc"], _explain(item, model)) for item in error.errors()]
     yield from sorted(problems, key=lambda problem: problem.line or 0)
@@ -191,14 +191,14 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{parent} 有{unknown}" if parent else unknown
         case "enum" | "literal_error":
             allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-            return f'{where} 不能是 "{error["input"]}",可用:{_listed(allowed)}'
+            return f'{where} 不能是 "{error["input"]}"，可用：{_listed(allowed)}'
         case "value_error" | "assertion_error":
             return f"{where} {error['ctx']['error']}".strip()
     return f"{where or '文件'} {_WRONG.get(error['type']) or _expected(error)}"
 
 
 _WRONG = {
-    "string_type": "要是文字,请加引号",
+    "string_type": "要是文字，请加引号",
     "string_too_short": "不能是空的",
     "too_short": "不能是空的",
     "int_type": "要是整数",
@@ -208,19 +208,19 @@ _WRONG = {
     "float_parsing": "要是数字",
     "bool_type": "要是 true 或 false",
     "bool_parsing": "要是 true 或 false",
-    "date_type": "要是日期,例如 2026-01-31",
-    "date_parsing": "要是日期,例如 2026-01-31",
-    "date_from_datetime_parsing": "要是日期,例如 2026-01-31",
-    "list_type": "要是一个列表,每项前写“- ”或用 [ ]",
-    "tuple_type": "要是一个列表,每项前写“- ”或用 [ ]",
-    "set_type": "要是一个列表,每项前写“- ”或用 [ ]",
-    "frozen_set_type": "要是一个列表,每项前写“- ”或用 [ ]",
+    "date_type": "要是日期，例如 2026-01-31",
+    "date_parsing": "要是日期，例如 2026-01-31",
+    "date_from_datetime_parsing": "要是日期，例如 2026-01-31",
+    "list_type": "要是一个列表，每项前写“- ”或用 [ ]",
+    "tuple_type": "要是一个列表，每项前写“- ”或用 [ ]",
+    "set_type": "要是一个列表，每项前写“- ”或用 [ ]",
+    "frozen_set_type": "要是一个列表，每项前写“- ”或用 [ ]",
     "dict_type": "下面要写“键: 值”",
     "model_type": "下面要写“键: 值”",
     "model_attributes_type": "下面要写“键: 值”",
 }
 _LIMITS = {
-    "string_pattern_mismatch": ("写法不对,要符合 {}", "pattern"),
+    "string_pattern_mismatch": ("写法不对，要符合 {}", "pattern"),
     "string_too_long": ("最多 {} 个字", "max_length"),
     "greater_than": ("要大于 {}", "gt"),
     "greater_than_equal": ("不能小于 {}", "ge"),
@@ -233,7 +233,7 @@ def _expected(error: ErrorDetails) -> str:
     if error["type"] not in _LIMITS:
         return f"不对({error['msg']})"
     sentence, limit = _LIMITS[error["type"]]
-    return sentence.format(error["ctx"][limit]) + f",现在是 {error['input']}"
+    return sentence.format(error["ctx"][limit]) + f"，现在是 {error['input']}"
 
 
 def _dotted(loc: Location) -> str:
@@ -244,7 +244,7 @@ def _suggest(name: str, model: type[BaseModel], loc: Location) -> str:
     owner = _model_at(model, loc[:-1])
     allowed = _keys(owner) if owner else []
     close = difflib.get_close_matches(name, allowed, n=1)
-    return f"是不是 {close[0]}?" if close else f"可用:{_listed(allowed)}"
+    return f"是不是 {close[0]}?" if close else f"可用：{_listed(allowed)}"
 
 
 def _listed(names: list[str]) -> str:

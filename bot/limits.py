@@ -25,7 +25,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"没有叫 {name} 的时区,中国写 Asia/Shanghai") from None
+        raise ValueError(f"没有叫 {name} 的时区，中国写 Asia/Shanghai") from None
     return name
 
 
@@ -62,7 +62,7 @@ def load_limits(path: Path) -> Limits:
     ]
     if file.default_class not in file.classes:
         known = "、".join(file.classes)
-        problems.append(document.problem(("default_class",), f"default_class 要是这几个之一:{known}"))
+        problems.append(document.problem(("default_class",), f"default_class 要是这几个之一：{known}"))
     if problems:
         raise FileError(*problems)
     return Limits(

@@ -45,7 +45,7 @@ MOST_ATTEMPTS = 12
 _REPEATS = 3
 # Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
-_REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card", "ask_result"}
+_REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card"}
 
 
 class Outbox:

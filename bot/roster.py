@@ -121,17 +121,17 @@ def _area_problems(document: Document, roster: Roster) -> Iterator[Problem]:
     for row, area in enumerate(roster.areas):
         if area.code in repeated:
             yield document.problem(
-                ("areas", row, "code"), f"areas[{row}] 的 code {area.code} 重复了,每个片区要有自己的编号"
+                ("areas", row, "code"), f"areas[{row}] 的 code {area.code} 重复了，每个片区要有自己的编号"
             )
         if area.parent is not None and area.parent not in parents:
             yield document.problem(
                 ("areas", row, "parent"), f"areas[{row}] 的 parent {area.parent} 不在 areas 里"
             )
         elif _circles(area.code, parents):
-            yield document.problem(("areas", row, "parent"), f"areas[{row}] 的上级绕回了自己:{area.code}")
+            yield document.problem(("areas", row, "parent"), f"areas[{row}] 的上级绕回了自己：{area.code}")
         if area.kind is AreaKind.COMMUNITY and not area.code.isalpha():
             yield document.problem(
-                ("areas", row, "code"), f"areas[{row}] 社区的 code 会写进编号,只用字母,例如 YS"
+                ("areas", row, "code"), f"areas[{row}] 社区的 code 会写进编号，只用字母，例如 YS"
             )
 
 
@@ -155,10 +155,10 @@ def _member_problems(document: Document, roster: Roster) -> Iterator[Problem]:
         here = f"members[{row}]"
         if member.code in repeated:
             yield document.problem(
-                ("members", row, "code"), f"{here} 的 code {member.code} 重复了,每个人要有自己的编号"
+                ("members", row, "code"), f"{here} 的 code {member.code} 重复了，每个人要有自己的编号"
             )
         if not member.posts():
-            yield document.problem(("members", row), f"{here} 没有职务:写 role 和 area,或写 appointments")
+            yield document.problem(("members", row), f"{here} 没有职务：写 role 和 area，或写 appointments")
         for post in member.posts():
             if post.area not in areas:
                 yield document.problem(("members", row), f"{here} 的 area {post.area} 不在 areas 里")
@@ -168,7 +168,7 @@ def _member_problems(document: Document, roster: Roster) -> Iterator[Problem]:
             if channel not in CHANNELS:
                 yield document.problem(
                     ("members", row, "accounts"),
-                    f"{here} 的账号渠道 {channel} 不认识,可用:{'、'.join(CHANNELS)}",
+                    f"{here} 的账号渠道 {channel} 不认识，可用：{'、'.join(CHANNELS)}",
                 )
             if f"{channel}:{one}" in bound:
                 yield document.problem(
@@ -185,11 +185,11 @@ def _chat_problems(document: Document, roster: Roster) -> Iterator[Problem]:
         if chat.channel not in CHANNELS:
             yield document.problem(
                 ("chats", row, "channel"),
-                f"chats[{row}] 的 channel {chat.channel} 不认识,可用:{'、'.join(CHANNELS)}",
+                f"chats[{row}] 的 channel {chat.channel} 不认识，可用：{'、'.join(CHANNELS)}",
             )
         if chat.purpose != "staff":
             yield document.problem(
-                ("chats", row, "purpose"), f"chats[{row}] 的 purpose 现在只能是 staff(工作群)"
+                ("chats", row, "purpose"), f"chats[{row}] 的 purpose 现在只能是 staff（工作群）"
             )
         if f"{chat.channel}:{chat.id}" in repeated:
             yield document.problem(("chats", row, "id"), f"chats[{row}] 的群写了两次")

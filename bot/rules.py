@@ -24,7 +24,7 @@ def _reply(text: str) -> str:
     try:
         list(Formatter().parse(text))
     except ValueError:
-        raise ValueError("花括号不成对,例如 {deadline}") from None
+        raise ValueError("花括号不成对，例如 {deadline}") from None
     return text
 
 
@@ -147,11 +147,11 @@ def _leaf_problems(document: Document, taxonomy: Taxonomy) -> Iterator[Problem]:
         code, line = leaf.service_code, document.line_of((*loc, "service_code"))
         if first_line.setdefault(code, line) != line:
             yield document.problem(
-                (*loc, "service_code"), f"service_code {code} 重复了,前一个在第 {first_line[code]} 行"
+                (*loc, "service_code"), f"service_code {code} 重复了，前一个在第 {first_line[code]} 行"
             )
         if leaf.limit not in taxonomy.meta.limits:
             known = "、".join(taxonomy.meta.limits)
-            yield document.problem((*loc, "limit"), f'{code} 的 limit 不能是 "{leaf.limit}",可用:{known}')
+            yield document.problem((*loc, "limit"), f'{code} 的 limit 不能是 "{leaf.limit}"，可用：{known}')
         for word, times in Counter(map(normalize, leaf.keywords)).items():
             if times > 1:
                 yield document.problem((*loc, "keywords"), f"{code} 的关键词“{word}”写了 {times} 次")

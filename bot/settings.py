@@ -35,13 +35,13 @@ def is_loopback(url: str) -> bool:
 def _address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("要写成 http://主机:端口 或 https://主机")
+        raise ValueError("要写成 http://主机：端口 或 https://主机")
     return url.rstrip("/")
 
 
 def _secret_header(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
-        raise ValueError("只能用字母、数字、下划线和减号,最多256个")
+        raise ValueError("只能用字母、数字、下划线和减号，最多256个")
     return secret
 
 
@@ -183,7 +183,7 @@ def _refuse_written_secrets(path: Path, file: _Fields) -> None:
         if secret.get_secret_value():
             variable = PREFIX + key.upper().replace(".", "__")
             raise ConfigError(
-                str(Problem(str(path), None, f"{key} 是密钥,不写在文件里,请用环境变量 {variable}"))
+                str(Problem(str(path), None, f"{key} 是密钥，不写在文件里，请用环境变量 {variable}"))
             )
 
 

@@ -30,7 +30,7 @@ def load_texts(path: Path) -> Texts:
     document = load_document(path)
     file = validate(document, _File)
     problems = [
-        document.problem(("templates", name), f"templates.{name} 的花括号不成对:{error}")
+        document.problem(("templates", name), f"templates.{name} 的花括号不成对：{error}")
         for name, sentence in file.templates.items()
         if (error := _broken(sentence))
     ]
@@ -54,7 +54,7 @@ def _missing(path: Path, file: _File, ours: Texts) -> list[Problem]:
     """What the shipped file has and this one lacks."""
     parts = (("templates", ours.templates, file.templates), ("labels", ours.labels, file.labels))
     return [
-        Problem(str(path), None, f"{part} 缺少 {name},自带的写法是:{known[name].splitlines()[0]}")
+        Problem(str(path), None, f"{part} 缺少 {name}，自带的写法是：{known[name].splitlines()[0]}")
         for part, known, found in parts
         for name in known
         if name not in found

@@ -15,6 +15,7 @@ from storage.tables import MediaState, Note, Notification, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
+_VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
 
 _MEMBER_CHOICES = {
     Status.ASSIGNED: ("acknowledge", "start", "return", "finish"),
@@ -41,6 +42,8 @@ async def announce(desk: Desk, request: ServiceRequest, event: Event, who: str, 
         await _tell_step(desk, request, event, who)
     if event in _PUSHES:
         _PUSHES[event](desk, request, note)
+    if event in _VERDICTS:
+        await _take_verdict_buttons(desk, request)
     await refresh(desk, request)
 
 
@@ -60,12 +63,21 @@ def _ask_verdict(desk: Desk, request: ServiceRequest, note: Note | None) -> None
     desk.say(
         to_resident(request.resident),
         "ask_verdict",
+        subject=f"verdict:{request.id}",
         request=request,
         choices=desk.choices("satisfied", "partly", "not_solved"),
         number=request.number,
-        who=desk.office.title(request.claimed_by or request.assignee, desk.now),
+        who=_name(desk, note.author) if note else "",
         result=note.body if note else "",
     )
+
+
+async def _take_verdict_buttons(desk: Desk, request: ServiceRequest) -> None:
+    """The question has been answered, or nobody waits for the answer any more."""
+    to, subject = to_resident(request.resident), f"verdict:{request.id}"
+    asked = (await desk.cards(subject)).get(to)
+    if asked is not None:
+        await desk.show(to, subject, asked.template, request=request, **asked.args)
 
 
 def _push(template: str, *choices: str) -> Callable[[Desk, ServiceRequest, Note | None], None]:
@@ -82,8 +94,6 @@ _PUSHES: dict[Event, Callable[[Desk, ServiceRequest, Note | None], None]] = {
     Event.FINISH: _ask_verdict,
     Event.SATISFIED: _push("closed", "reopen"),
     Event.PARTLY: _push("closed_partly", "reopen"),
-    Event.NOT_SOLVED: _push("reopened"),
-    Event.REOPEN: _push("reopened"),
     Event.EXPIRE: _push("closed_unrated", "reopen"),
     Event.WITHDRAW: _push("withdrawn"),
 }
@@ -102,24 +112,29 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 # --- the member's private card ----------------------------------------------------------------
 
 
+_TOLD = ("report", "addition", "contact", "location")
+
+
 @dataclass(frozen=True, slots=True)
 class Brief:
     """What those who handle a request are told of its content; `photos` are the stored ones."""
 
     text: str
     contact: str | None
+    location: str | None
     attachments: int
     photos: tuple[int, ...]
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
     """The request's content as it is stored by now."""
-    notes = await desk.unit.run(queries.notes, request.id, "report", "addition", "contact")
+    notes = await desk.unit.run(queries.notes, request.id, *_TOLD)
     found = await desk.unit.run(queries.attachments, request.id)
-    contacts = [note.body for note in notes if note.kind == "contact"]
+    latest = {note.kind: note.body for note in notes}
     return Brief(
-        "\n".join(note.body for note in notes if note.kind != "contact"),
-        contacts[-1] if contacts else None,
+        "\n".join(note.body for note in notes if note.kind in ("report", "addition")),
+        latest.get("contact"),
+        latest.get("location"),
         len(found),
         tuple(one.id for one in found if one.state is MediaState.STORED),
     )
@@ -131,6 +146,7 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
     args = {
         "text": redact(told.text),
         "contact": texts.render("contact_line", {"contact": told.contact}) if told.contact else "",
+        "location": texts.render("location_line", {"location": told.location}) if told.location else "",
         "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
     }
     await _show_member(desk, request, member, args)
@@ -150,7 +166,7 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         choices=_member_choices(desk, request, member),
         urgency=_urgency(request),
         request=request,
-        **{key: known.get(key, "") for key in ("text", "contact", "photos")},
+        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos")},
         **_facts(desk, request),
         due=_due_line(desk, request),
         claimed=_claim_line(desk, request),
@@ -296,15 +312,23 @@ def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, An
         **_facts(desk, request),
         "advice": first_reply(desk, request),
         "due_ack": desk.office.when(request.due_ack),
-        "due_result": desk.office.when(request.due_result),
+        "result": _result_line(desk, request),
         "danger": desk.office.texts.render("danger_by_word" if elder else "danger_line", {}),
     }
 
 
-def tell_assigned(desk: Desk, request: ServiceRequest) -> None:
+def tell_assigned(desk: Desk, request: ServiceRequest, template: str = "assigned") -> None:
     """Tell the resident who has the request now, and by when they will hear."""
     told = receipt(desk, request, elder=False)
-    desk.say(to_resident(request.resident), **{**told, "template": "assigned"})
+    desk.say(to_resident(request.resident), **{**told, "template": template})
+
+
+def _result_line(desk: Desk, request: ServiceRequest) -> str:
+    """By when there will be a result; nothing where the category's own first words say it."""
+    leaf = desk.office.leaf(request.category)
+    if request.due_result is None or (leaf is not None and "{deadline}" in leaf.first_reply):
+        return ""
+    return desk.office.texts.render("result_by", {"due": desk.office.when(request.due_result)})
 
 
 def first_reply(desk: Desk, request: ServiceRequest) -> str:
@@ -326,7 +350,7 @@ def status_card(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
         "choices": desk.choices(*_resident_choices(request)),
         "request": request,
         **_facts(desk, request),
-        "due": desk.office.texts.render("due_result", {"due": desk.office.when(request.due_result)})
+        "due": desk.office.texts.render("result_by", {"due": desk.office.when(request.due_result)})
         if request.status in OPEN and request.due_result
         else "",
     }

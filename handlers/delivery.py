@@ -10,7 +10,7 @@ async def undelivered(desk: Desk, said: Notification, reason: str) -> None:
     request = await desk.unit.get(ServiceRequest, said.request) if said.request else None
     if request is None:
         return
-    desk.record(request, "undelivered", filing.SYSTEM, to=said.chat, purpose=said.purpose)
+    desk.record(request, "undelivered", filing.SYSTEM, to=said.chat, purpose=said.purpose, reason=reason)
     kind, _, key = said.chat.partition(":")
     whom = (
         desk.office.title(key, desk.now)
@@ -26,7 +26,6 @@ async def undelivered(desk: Desk, said: Notification, reason: str) -> None:
                 request=request,
                 number=request.number,
                 who=whom,
-                reason=reason,
             )
 
 

@@ -30,6 +30,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     pieces: tuple[Piece, ...] = ()
     attachments: tuple[int, ...] = ()
     contact: str | None = None
+    location: str | None = None
     place: str | None = None
     place_text: str | None = None
     place_skipped: bool = False
@@ -52,7 +53,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def placed(self) -> bool:
-        return bool(self.place or self.place_text or self.place_skipped)
+        return bool(self.place or self.place_text or self.location or self.place_skipped)
 
     def joins(self, now: datetime) -> bool:
         """Whether a piece that comes now refreshes the card instead of posting a new one."""

@@ -33,6 +33,13 @@ async def file(turn: Turn, draft: Draft, decision: Decision) -> None:
         request=request,
         reply=reply,
         number=request.number,
-        place=turn.office.place_name(draft.place) or draft.place_text or "",
-        question=turn.office.texts.render("emergency_who" if draft.placed else "emergency_where", {}),
+        question=_question(turn, draft),
     )
+
+
+def _question(turn: Turn, draft: Draft) -> str:
+    """The one thing that is asked: where, or whether somebody is trapped."""
+    place = turn.office.place_name(draft.place) or draft.place_text or draft.location
+    if not place:
+        return turn.office.texts.render("emergency_where", {})
+    return turn.office.texts.render("emergency_who", {"place": place})

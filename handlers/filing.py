@@ -181,12 +181,14 @@ async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) ->
         desk.note(request, kind, text, "resident")
     if draft.contact:
         desk.note(request, "contact", draft.contact, "resident")
+    if draft.location:
+        desk.note(request, "location", draft.location, "resident")
     found = [await desk.unit.get(Attachment, one) for one in draft.attachments]
     owned = [one for one in found if one is not None]
     for attachment in owned:
         attachment.request = request.id
     stored = tuple(one.id for one in owned if one.state is MediaState.STORED)
-    return Brief(text, draft.contact, len(owned), stored)
+    return Brief(text, draft.contact, draft.location, len(owned), stored)
 
 
 def _with_place(draft: Draft) -> str:

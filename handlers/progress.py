@@ -139,6 +139,7 @@ async def _reopen(turn: Turn, request: ServiceRequest) -> None:
 async def _send_again(turn: Turn, request: ServiceRequest) -> None:
     request.claimed_by, request.seen_by, request.not_here_by = None, [], []
     await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
+    cards.tell_assigned(turn.desk, request, "reopened")
 
 
 _ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {

@@ -79,7 +79,7 @@ def _draft(turn: Turn) -> Draft:
     if message.text:
         known = _with_text(turn, known)
     if message.location:
-        known = known.with_(place_text=_coordinates(message.location))
+        known = known.with_(location=_coordinates(message.location))
     if message.contact:
         known = known.with_(contact=message.contact)
     return known.with_(attachments=_attachments(turn, known), touched=turn.now, reminded=False)
@@ -147,7 +147,7 @@ async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
         turn.reply_to,
         draft.subject,
         "draft_card",
-        choices=_choices(turn, question, decision, elder),
+        choices=choices(turn, question, decision),
         **_summary(turn, draft, decision, question, elder),
     )
     if turn.conversation.draft is not None:
@@ -164,6 +164,7 @@ def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, e
         "text": texts.render("draft_text", {"text": cut(draft.text)}) if draft.text else "",
         "photos": texts.render("photos_line", {"count": len(draft.attachments)}) if draft.attachments else "",
         "place": texts.render("place_line", {"place": place}) if place else "",
+        "location": texts.render("location_line", {"location": draft.location}) if draft.location else "",
         "category": texts.render("category_line", {"category": turn.office.category_name(category)})
         if category
         else "",
@@ -185,7 +186,9 @@ _OFFERED: dict[Question, tuple[str, ...]] = {
 _ELDER_CHOICES = 2
 
 
-def _choices(turn: Turn, question: Question, decision: Decision, elder: bool) -> list[Choice]:
+def choices(turn: Turn, question: Question, decision: Decision) -> list[Choice]:
+    """The buttons for a question; two for somebody in 长者版."""
+    elder = turn.home().elder
     if question is not Question.CATEGORY:
         offered = turn.desk.choices(*_OFFERED[question])
         return offered[:_ELDER_CHOICES] if elder else offered

@@ -61,7 +61,8 @@ def ask_result(turn: Turn, request: ServiceRequest, to: str) -> None:
     """[办结]: a person must write what was done; the next text (in a group: reply) is that."""
     turn.conversation.prompt = {"kind": "result", "request": request.id}
     reply_to = turn.tap.offer.ref if turn.tap and turn.group else None
-    turn.desk.say(to, "ask_result", request=request, number=request.number, reply_to=reply_to)
+    template = "ask_result_group" if turn.group else "ask_result"
+    turn.desk.say(to, template, request=request, number=request.number, reply_to=reply_to)
 
 
 def _may_handle(turn: Turn, request: ServiceRequest, member: Member) -> None:

@@ -15,13 +15,25 @@ from storage.tables import Deadline, ServiceRequest
 # --- requests ---------------------------------------------------------------------------------
 
 
-async def _late(desk: Desk, request: ServiceRequest) -> None:
-    """A limit has passed: whoever has the request is reminded."""
-    if request.status not in OPEN:
-        return
-    desk.record(request, "late", filing.SYSTEM)
-    for member in cards.handlers_of(request):
-        desk.say(to_member(member), "late", request=request, number=request.number, urgency=Urgency.URGENT)
+def _late(step: Step) -> Callable[[Desk, ServiceRequest], Awaitable[None]]:
+    """A limit has passed: whoever has the request is reminded of it."""
+
+    async def remind(desk: Desk, request: ServiceRequest) -> None:
+        if request.status not in OPEN:
+            return
+        desk.record(request, "late", filing.SYSTEM, limit=step)
+        limit = desk.office.texts.label(f"limit_{step}")
+        for member in cards.handlers_of(request):
+            desk.say(
+                to_member(member),
+                "late",
+                urgency=Urgency.URGENT,
+                request=request,
+                number=request.number,
+                limit=limit,
+            )
+
+    return remind
 
 
 async def _remind_verdict(desk: Desk, request: ServiceRequest) -> None:
@@ -41,9 +53,7 @@ async def _close_unrated(desk: Desk, request: ServiceRequest) -> None:
 
 
 _OF_REQUEST: dict[str, Callable[[Desk, ServiceRequest], Awaitable[None]]] = {
-    Step.ACK: _late,
-    Step.CONTACT: _late,
-    Step.RESULT: _late,
+    **{step: _late(step) for step in Step},
     "verdict_reminder": _remind_verdict,
     "verdict_close": _close_unrated,
 }
@@ -70,7 +80,8 @@ async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
     elif not draft.reminded:
         turn.conversation.draft = drafts.store(draft.with_(reminded=True))
         question_text = turn.office.texts.render(f"ask_{question}", {})
-        turn.desk.say(turn.reply_to, "draft_reminder", question=question_text)
+        offered = report.choices(turn, question, decision)
+        turn.desk.say(turn.reply_to, "draft_reminder", choices=offered, question=question_text)
 
 
 async def _drop(turn: Turn, draft: Draft, _decision: Decision) -> None:

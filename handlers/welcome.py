@@ -1,6 +1,6 @@
 """The first words: a scanned code, a bare hello, a question for help, things that we cannot read."""
 
-from handlers.messages import Kind
+from handlers.messages import Choice, Kind
 from handlers.turn import Turn
 from storage import queries
 
@@ -17,11 +17,18 @@ async def scanned(turn: Turn) -> None:
     turn.desk.say(
         turn.reply_to,
         "welcome",
-        choices=turn.desk.choices("progress", "person", *(() if resident.elder else ("danger",))),
+        choices=_offered(turn),
         member=_member_line(turn),
         place=_place_line(turn, token, area),
         consent=consent,
     )
+
+
+def _offered(turn: Turn) -> list[Choice]:
+    """Buttons for residents; whoever has a post gets their cards instead."""
+    if turn.member is not None:
+        return []
+    return turn.desk.choices("progress", "person", *(() if turn.home().elder else ("danger",)))
 
 
 def _member_line(turn: Turn) -> str:

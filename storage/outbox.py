@@ -3,13 +3,16 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, bindparam, exists, func, or_, select, update
+from sqlalchemy import String, Table, bindparam, exists, func, or_, select, update
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from storage.tables import Account, Attachment, Chat, ChatQueue, Notification, SendState
+
+STALE = timedelta(days=3)  # what somebody missed longer ago is not sent to them any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,27 @@ def try_elsewhere(session: Session, notification: int, chat: str) -> bool:
     )
     session.execute(update(ChatQueue).where(ChatQueue.chat == chat).values(waiting=True))
     return True
+
+
+def revive(session: Session, chats: Sequence[str], now: datetime) -> None:
+    """Queue again what somebody missed while they were out of reach, of each card its latest state only."""
+    of_each = func.coalesce(Notification.subject, cast_to(Notification.id, String))
+    missed = select(func.max(Notification.id)).where(
+        Notification.chat.in_(chats),
+        Notification.state == SendState.UNREACHABLE,
+        Notification.created_at > now - STALE,
+    )
+    ids = list(session.scalars(missed.group_by(Notification.chat, of_each)))
+    session.execute(
+        update(Notification).where(Notification.id.in_(ids)).values(state=SendState.WAITING, attempts=0)
+    )
+    back = select(Notification.chat).where(Notification.id.in_(ids))
+    session.execute(
+        update(ChatQueue)
+        .where(ChatQueue.chat.in_(back))
+        .values(waiting=True)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def release_all(session: Session) -> int:

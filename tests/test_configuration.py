@@ -200,7 +200,7 @@ async def test_classify_keeps_one_line_out_per_line_in(tmp_path: Path) -> None:
 
 
 async def test_classify_reads_a_csv_and_names_a_missing_column(tmp_path: Path) -> None:
-    (tmp_path / "some.csv").write_text('id,words\n1,"楼道灯坏了,\n晚上看不见"\n')
+    (tmp_path / "some.csv").write_text('id,words\n1,"楼道灯坏了，\n晚上看不见"\n')
     code, out, _ = await huiyin("classify", "--csv", "some.csv", "--column", "words", folder=tmp_path)
     assert (code, len(out.splitlines())) == (0, 1)
     code, _, err = await huiyin("classify", "--csv", "some.csv", folder=tmp_path)
@@ -209,7 +209,7 @@ async def test_classify_reads_a_csv_and_names_a_missing_column(tmp_path: Path) -
 
 
 async def test_replay_sums_up(tmp_path: Path) -> None:
-    rows = ["楼道灯坏了", "垃圾没人清运,臭得很", "呱呱呱", "三号楼着火了"]
+    rows = ["楼道灯坏了", "垃圾没人清运，臭得很", "呱呱呱", "三号楼着火了"]
     (tmp_path / "some.csv").write_text("text\n" + "\n".join(rows) + "\n")
     code, out, err = await huiyin("replay", "some.csv", "--json", folder=tmp_path)
     assert code == 0, err

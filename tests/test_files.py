@@ -81,7 +81,7 @@ def test_keys_stay_as_written(roster: Path) -> None:
         ("areas: []\nmembres: {}\n", "roster.yaml:2: 不认识的键 membres,是不是 members?"),
         (
             "areas:\n  - {code: a, name: b,\n     xyz: 1}\n",
-            "roster.yaml:3: areas[0] 有不认识的键 xyz,可用:code、name",
+            "roster.yaml:3: areas[0] 有不认识的键 xyz,可用：code、name",
         ),
         (
             "areas: []\ndesk: {role: duty_desk, rolle: 1}\n",
@@ -89,29 +89,29 @@ def test_keys_stay_as_written(roster: Path) -> None:
         ),
         (
             "areas: []\nmembers:\n  m1:\n    role: x\n",
-            'roster.yaml:4: members.m1.role 不能是 "x",可用:grid_member、duty_desk',
+            'roster.yaml:4: members.m1.role 不能是 "x"，可用：grid_member、duty_desk',
         ),
         (
             "areas: []\nmembers:\n  m1:\n    role: gridmember\n",
-            'roster.yaml:4: members.m1.role 不能是 "gridmember",可用:grid_member、duty_desk',
+            'roster.yaml:4: members.m1.role 不能是 "gridmember"，可用：grid_member、duty_desk',
         ),
-        ("areas:\n  - code: 110\n    name: a\n", "roster.yaml:2: areas[0].code 要是文字,请加引号"),
-        ("areas: 岳师村\n", "roster.yaml:1: areas 要是一个列表,每项前写“- ”或用 [ ]"),
+        ("areas:\n  - code: 110\n    name: a\n", "roster.yaml:2: areas[0].code 要是文字，请加引号"),
+        ("areas: 岳师村\n", "roster.yaml:1: areas 要是一个列表，每项前写“- ”或用 [ ]"),
         ("- 1\n", "roster.yaml:1: 文件 下面要写“键: 值”"),
-        ("", "roster.yaml: 文件是空的,需要:areas、members、desk"),
-        ("areas: []\ndesk: {role: duty_desk, age: -1}\n", "roster.yaml:2: desk.age 不能小于 0,现在是 -1"),
+        ("", "roster.yaml: 文件是空的，需要：areas、members、desk"),
+        ("areas: []\ndesk: {role: duty_desk, age: -1}\n", "roster.yaml:2: desk.age 不能小于 0，现在是 -1"),
         ("areas: []\ndesk: {role: duty_desk, age: 1x}\n", "roster.yaml:2: desk.age 要是整数"),
         (
             "areas: []\ndesk:\n  role: duty_desk\n  since: 2026-02-30\n",
             "roster.yaml:4: 2026-02-30 不是有效的日期或数字",
         ),
-        ("areas: []\nareas: []\n", "roster.yaml:2: 键 areas 重复了,前一个在第 1 行"),
-        ("areas:\n  - code: a\n\tname: b\n", "roster.yaml:3: 有制表符(Tab),请改用空格"),
-        ("areas: &all []\nmembers: *all\n", "roster.yaml:1: 不能用 & 和 * 引用,请把内容写出来"),
-        ("areas: !!python/name:os.system x\n", "roster.yaml:1: 不认识的写法 x,文字请加引号"),
+        ("areas: []\nareas: []\n", "roster.yaml:2: 键 areas 重复了，前一个在第 1 行"),
+        ("areas:\n  - code: a\n\tname: b\n", "roster.yaml:3: 有制表符(Tab)，请改用空格"),
+        ("areas: &all []\nmembers: *all\n", "roster.yaml:1: 不能用 & 和 * 引用，请把内容写出来"),
+        ("areas: !!python/name:os.system x\n", "roster.yaml:1: 不认识的写法 x，文字请加引号"),
         ("areas: []\n? [a]\n: 1\n", "roster.yaml:2: 冒号前面的键要是一个词"),
-        (b"areas: []\n# \xd4\xc0\n", "roster.yaml:2: 不是 UTF-8 编码,请另存为 UTF-8"),
-        ("areas: []\n# \x07\n", "roster.yaml:2: 有看不见的控制字符,请删掉"),
+        (b"areas: []\n# \xd4\xc0\n", "roster.yaml:2: 不是 UTF-8 编码，请另存为 UTF-8"),
+        ("areas: []\n# \x07\n", "roster.yaml:2: 有看不见的控制字符，请删掉"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(roster: Path, wrong: str | bytes, told: str) -> None:
@@ -134,7 +134,7 @@ def test_broken_yaml_is_refused(roster: Path, text: str) -> None:
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    for path, told in ((tmp_path / "no.yaml", "找不到这个文件"), (tmp_path, "这是文件夹,不是文件")):
+    for path, told in ((tmp_path / "no.yaml", "找不到这个文件"), (tmp_path, "这是文件夹，不是文件")):
         with pytest.raises(FileError) as caught:
             load_document(path)
         assert str(caught.value) == f"{path}: {told}"

@@ -166,7 +166,7 @@ async def test_the_log_holds_no_words_names_numbers_or_tokens(
     await resident.scans(await yueshi.token("YS-1-3"))
     await yueshi.settle()
     await member.blocks()
-    await yueshi.filed(resident, "我叫王小明,电话13800138000,楼道灯坏了")
+    await yueshi.filed(resident, "我叫王小明，电话13800138000，楼道灯坏了")
     await post(yueshi, b"nonsense 13800138000")
     await yueshi.settle()
     printed = "".join(capfd.readouterr())
@@ -185,17 +185,17 @@ async def test_a_changed_file_takes_effect_and_a_wrong_one_does_not(tmp_path: Pa
         await town.load(read_roster(DEFAULTS / "roster.yaml"))
         resident = await town.at_home()
         texts, rules = tmp_path / "texts/zh.yaml", tmp_path / "rules/taxonomy.yaml"
-        texts.write_text(texts.read_text().replace("我记下来了", "好的,记住了"))
+        texts.write_text(texts.read_text().replace("我记下来了", "好的，记住了"))
         rules.write_text(rules.read_text().replace("楼道灯, ", "楼道灯, 呱呱灯不闪了, "))
         await town.app.offices.refresh()
         await town.says(resident, "呱呱灯不闪了")
         told = (await town.last(resident)).text
-        assert "好的,记住了" in told
+        assert "好的，记住了" in told
         assert "照明" in told
         texts.write_text("version: '2'\ntemplates: {draft_card: '{'}\n")
         await town.app.offices.refresh()
         await town.says(resident, "三楼那盏")
-        assert "好的,记住了" in (await town.last(resident)).text
+        assert "好的，记住了" in (await town.last(resident)).text
 
 
 async def test_40_the_shipped_limits_hold(yueshi: Town) -> None:

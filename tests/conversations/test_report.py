@@ -22,7 +22,7 @@ async def report_text(town: Town) -> str:
 async def test_at01_the_scanned_place_needs_no_question(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     await yueshi.says(resident, "楼道灯坏了")
-    assert "地点:第一网格 3号楼" in (await yueshi.last(resident)).text
+    assert "地点：第一网格 3号楼" in (await yueshi.last(resident)).text
     await yueshi.taps(resident, "提交")
     assert (await yueshi.request()).area == "YS-1-3"
 
@@ -105,7 +105,7 @@ async def test_a_complete_draft_files_itself_after_twelve_quiet_minutes(yueshi: 
     await yueshi.says(resident, "楼道灯坏了")
     await yueshi.pass_time(minutes=12)
     assert (await yueshi.request()).status == "assigned"
-    assert "已提交,编号" in (await yueshi.last(resident)).text
+    assert "已提交，编号" in (await yueshi.last(resident)).text
 
 
 async def test_at06_the_same_update_three_times_is_one_request(yueshi: Town) -> None:
@@ -117,7 +117,7 @@ async def test_at06_the_same_update_three_times_is_one_request(yueshi: Town) -> 
     await yueshi.sandbox.redelivers(3)
     await yueshi.settle()
     assert len(await yueshi.requests()) == 1
-    assert len([one for one in await resident.sees() if "已提交,编号" in one.text]) == 1
+    assert len([one for one in await resident.sees() if "已提交，编号" in one.text]) == 1
 
 
 async def test_unsure_asks_with_three_categories_and_none_of_them(yueshi: Town) -> None:
@@ -127,7 +127,7 @@ async def test_unsure_asks_with_three_categories_and_none_of_them(yueshi: Town) 
     assert labels[-1] == "都不是"
     assert 2 <= len(labels) <= 4
     await yueshi.taps(resident, labels[0])
-    assert f"类别:{labels[0]}" in (await yueshi.last(resident)).text
+    assert f"类别：{labels[0]}" in (await yueshi.last(resident)).text
     await yueshi.taps(resident, "提交")
     request = await yueshi.request()
     assert (await yueshi.app.offices.current()).category_name(request.category) == labels[0]
@@ -155,7 +155,7 @@ async def test_at10_fire_tells_119_first_and_alerts_three(yueshi: Town) -> None:
     await yueshi.says(resident, "三号楼五层厨房着火了")
     answer = await yueshi.last(resident)
     assert "119" in answer.text
-    assert answer.text.index("119") < answer.text.index("?")
+    assert answer.text.index("119") < answer.text.index("\uff1f")
     request = await yueshi.request()
     assert request.urgent
     assert len(request.alerted) == 3
@@ -203,11 +203,11 @@ async def test_a_message_after_filing_is_asked_about_and_can_be_added(yueshi: To
 async def test_an_edited_piece_changes_the_draft(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     message = await yueshi.says(resident, "楼道灯坏了")
-    await resident.edits(message, "电梯坏了,关不上门")
+    await resident.edits(message, "电梯坏了，关不上门")
     await yueshi.settle()
     assert "电梯" in (await yueshi.last(resident)).text
     await yueshi.taps(resident, "提交")
-    assert await report_text(yueshi) == "电梯坏了,关不上门"
+    assert await report_text(yueshi) == "电梯坏了，关不上门"
 
 
 async def test_every_kind_of_message_gets_an_answer(yueshi: Town) -> None:
@@ -305,3 +305,30 @@ async def test_attachments_do_not_carry_the_platforms_id(yueshi: Town) -> None:
     number, path, remote = stored.split(" ")
     assert number in path
     assert remote not in path
+
+
+async def test_a_pin_is_a_place_of_its_own_and_no_words_of_the_resident(yueshi: Town) -> None:
+    resident = await yueshi.person(9001)
+    await yueshi.says(resident, "路灯坏了")
+    await resident.sends_location(35.1, 112.8)
+    await yueshi.settle()
+    assert "定位" in (await yueshi.last(resident)).text
+    await yueshi.taps(resident, "提交")
+    assert await report_text(yueshi) == "路灯坏了"
+
+
+async def test_an_emergency_repeats_the_place_it_knows(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.says(resident, "厨房着火了")
+    assert "【第一网格 3号楼】" in (await yueshi.last(resident)).text
+
+
+async def test_the_reminder_offers_the_same_answers_as_the_card(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.says(resident, "楼道里有糊味")
+    await yueshi.pass_time(minutes=13)
+    reminder = await yueshi.last(resident)
+    assert "还没有提交" in reminder.text
+    assert reminder.labels == ["有危险", "没有危险"]
+    await yueshi.taps(resident, "没有危险")
+    assert "有危险" in (await yueshi.last(resident)).labels

@@ -30,7 +30,7 @@ async def test_at19_two_chiefs_in_the_same_second_are_one_claim(yueshi: Town) ->
 async def test_at20_the_group_card_holds_nothing_personal(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     (chief,) = await yueshi.staff(1101)
-    await yueshi.filed(resident, "我叫王小明,电话13800138000,2单元501楼道灯坏了")
+    await yueshi.filed(resident, "我叫王小明，电话13800138000,2单元501楼道灯坏了")
     shown = [one.text for one in await chief.sees(GROUP) if not one.is_me]
     assert shown
     for text in shown:
@@ -47,7 +47,7 @@ async def test_at21_a_word_counts_only_as_a_reply_to_the_card(yueshi: Town) -> N
     await yueshi.says(chief, "收到", chat=GROUP, reply_to=card)
     assert (await yueshi.request()).seen_by == ["z1"]
     assert "1人已知道" in (await yueshi.last(chief, GROUP)).text
-    await yueshi.says(other, "我去!", chat=GROUP, reply_to=card)
+    await yueshi.says(other, "我去！", chat=GROUP, reply_to=card)
     assert (await yueshi.request()).claimed_by == "l1"
 
 
@@ -86,7 +86,7 @@ async def test_the_group_alone_can_carry_a_request_to_its_end(yueshi: Town) -> N
     asked = await yueshi.card(chief, "办理结果", GROUP)
     await yueshi.says(chief, "修好了", chat=GROUP, reply_to=asked.id)
     assert (await yueshi.request()).status == "in_progress"
-    await yueshi.says(chief, "换了新灯泡,楼道已经亮了", chat=GROUP, reply_to=asked.id)
+    await yueshi.says(chief, "换了新灯泡，楼道已经亮了", chat=GROUP, reply_to=asked.id)
     assert (await yueshi.request()).status == "done"
     assert "换了新灯泡" in (await yueshi.last(resident)).text
 
@@ -108,7 +108,7 @@ async def test_at16_finishing_needs_ten_written_characters(yueshi: Town) -> None
     await yueshi.taps(member, "办结")
     await yueshi.says(member, "修好了")
     assert (await yueshi.request()).status == "assigned"
-    await yueshi.says(member, "已经修好,请放心使用")
+    await yueshi.says(member, "已经修好，请放心使用")
     request = await yueshi.request()
     assert request.status == "done"
     assert [line.event for line in await yueshi.history(request)][-3:] == ["acknowledge", "start", "finish"]
@@ -151,9 +151,9 @@ async def test_not_solved_opens_it_again_and_it_is_done_once_more(yueshi: Town) 
     resident = await yueshi.at_home()
     (member,) = await yueshi.staff(1001)
     await yueshi.filed(resident)
-    for verdict in ("没解决", "已解决,满意"):
+    for verdict in ("没解决", "已解决，满意"):
         await yueshi.taps(member, "办结")
-        await yueshi.says(member, "灯泡已经换新,请再看看")
+        await yueshi.says(member, "灯泡已经换新，请再看看")
         await yueshi.taps(resident, verdict)
     request = await yueshi.request()
     assert (request.status, request.reopened, request.verdict) == ("closed", 1, "satisfied")
@@ -164,16 +164,16 @@ async def test_a_closed_request_can_be_reopened_within_thirty_days_only(yueshi: 
     (member,) = await yueshi.staff(1001)
     await yueshi.filed(resident)
     await yueshi.taps(member, "办结")
-    await yueshi.says(member, "灯泡已经换新,请再看看")
-    await yueshi.taps(resident, "已解决,满意")
+    await yueshi.says(member, "灯泡已经换新，请再看看")
+    await yueshi.taps(resident, "已解决，满意")
     yueshi.clock.advance(timedelta(days=29))
-    await yueshi.taps(resident, "没解决,重新办")
+    await yueshi.taps(resident, "没解决，重新办")
     assert (await yueshi.request()).status == "assigned"
     await yueshi.taps(member, "办结")
     await yueshi.says(member, "整条线路已经重新接好")
-    await yueshi.taps(resident, "已解决,满意")
+    await yueshi.taps(resident, "已解决，满意")
     yueshi.clock.advance(timedelta(days=31))
-    await yueshi.taps(resident, "没解决,重新办")
+    await yueshi.taps(resident, "没解决，重新办")
     assert (await yueshi.request()).status == "closed"
     assert "超过30天" in (await yueshi.last(resident)).text
 
@@ -183,7 +183,7 @@ async def test_at30_no_verdict_closes_after_three_days_and_is_not_satisfied(yues
     (member,) = await yueshi.staff(1001)
     await yueshi.filed(resident)
     await yueshi.taps(member, "办结")
-    await yueshi.says(member, "灯泡已经换新,请再看看")
+    await yueshi.says(member, "灯泡已经换新，请再看看")
     await yueshi.pass_time(hours=24)
     assert "还没有评价" in (await yueshi.last(resident)).text
     await yueshi.pass_time(hours=48)
@@ -304,7 +304,7 @@ async def test_a_lost_answer_is_repeated_once_and_says_so(yueshi: Town) -> None:
     await yueshi.pass_time(seconds=10)
     cards = [one.text for one in await member.sees() if "楼道灯坏了" in one.text]
     assert len(cards) == 2
-    assert cards[1].startswith("(可能重复)")
+    assert cards[1].startswith("（可能重复）")
 
 
 async def test_a_resident_in_an_unknown_group_is_asked_into_private(yueshi: Town) -> None:
@@ -341,3 +341,43 @@ async def test_an_emergency_is_not_withdrawn_by_a_tap(yueshi: Town) -> None:
     await yueshi.says(resident, "撤回")
     assert (await yueshi.request()).status == "assigned"
     assert "值班员核实" in (await yueshi.last(resident)).text
+
+
+async def test_who_comes_back_gets_the_card_that_was_missed(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await member.blocks()
+    await yueshi.settle()
+    await yueshi.filed(resident)
+    assert not [one for one in await member.sees() if "楼道灯坏了" in one.text]
+    await member.unblocks()
+    await yueshi.settle()
+    cards = [one for one in await member.sees() if "楼道灯坏了" in one.text]
+    assert len(cards) == 1
+    await yueshi.taps(member, "接单")
+    assert (await yueshi.request()).status == "acknowledged"
+
+
+async def test_the_resident_hears_who_wrote_the_result_and_the_buttons_go(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    member, chief = await yueshi.staff(1001, 1101)
+    await yueshi.filed(resident)
+    await yueshi.taps(chief, "我来看看", chat=GROUP)
+    await yueshi.taps(member, "办结")
+    await yueshi.says(member, "灯泡已经换新，请再看看")
+    asked = await yueshi.last(resident)
+    assert "李网格员说" in asked.text
+    await yueshi.taps(resident, "没解决")
+    assert (await yueshi.card(resident, "李网格员说")).labels == []
+    assert "重新打开" in (await yueshi.last(resident)).text
+    assert "李网格员" in (await yueshi.last(resident)).text
+
+
+async def test_a_missed_limit_reminds_the_handler_once_for_each(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.pass_time(hours=3)
+    late = [one.text for one in await member.sees() if "时限" in one.text]
+    assert len(late) == 1
+    assert "接单" in late[0]

@@ -13,7 +13,7 @@ async def test_from_the_code_to_the_verdict(yueshi: Town) -> None:
     assert "3号楼" in welcome.text
     assert "半年后隐去个人信息" in welcome.text
 
-    await yueshi.says(resident, "楼道灯坏了,晚上看不见")
+    await yueshi.says(resident, "楼道灯坏了，晚上看不见")
     card = await yueshi.last(resident)
     assert card.labels == ["提交", "再补充", "取消", "有危险"]
     assert "照明" in card.text
@@ -38,12 +38,12 @@ async def test_from_the_code_to_the_verdict(yueshi: Town) -> None:
     await yueshi.taps(member, "办结")
     await yueshi.says(member, "换好了")
     assert "不少于10个字" in (await yueshi.last(member)).text
-    await yueshi.says(member, "灯泡已经换新,晚上试过亮了")
+    await yueshi.says(member, "灯泡已经换新，晚上试过亮了")
     verdict = await yueshi.last(resident)
-    assert verdict.labels == ["已解决,满意", "解决了,不太满意", "没解决"]
+    assert verdict.labels == ["已解决，满意", "解决了，不太满意", "没解决"]
     assert "灯泡已经换新" in verdict.text
 
-    await yueshi.taps(resident, "已解决,满意")
+    await yueshi.taps(resident, "已解决，满意")
     assert "已结案" in (await yueshi.last(resident)).text
     request = await yueshi.request()
     assert request.status == "closed"

@@ -73,7 +73,7 @@ async def test_a_card_that_was_not_sent_is_sent_after_the_restart(tmp_path: Path
         await resident.hears("请点【提交】", within=SOON)
         await sandbox.fails(FaultKind("hang"), method="sendMessage", chat=1001, seconds=60)
         await resident.taps("提交")
-        await resident.hears("已提交,编号", within=SOON)
+        await resident.hears("已提交，编号", within=SOON)
         os.kill(process.pid, signal.SIGKILL)
         await process.wait()
     await sandbox.heals()
@@ -105,7 +105,7 @@ async def test_messages_answered_200_survive_a_kill_before_they_are_handled(
             await one.hears("请点【提交】", within=SOON)
             await one.taps("提交")
         for one in people:
-            await one.hears("已提交,编号", within=SOON)
+            await one.hears("已提交，编号", within=SOON)
     requests = await _stored(tmp_path)
     assert len(requests) == len(people)
     assert len({request.resident for request in requests}) == len(people)
