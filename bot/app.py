@@ -35,8 +35,9 @@ from storage.store import Store, StoreError, sqlite_path
 
 log = structlog.get_logger()
 
-_IDLE = timedelta(seconds=30)  # a loop looks again after this time even when nobody has woken it
-_LOOK_AT_FILES = 1.0
+_LOOK_AGAIN = timedelta(seconds=5)  # a loop looks again after this time even when nobody has woken it
+_LOOK_AT_OFFICE = 1.0
+_GATHER = 0.002  # seconds in which finished sends are gathered, so that they share one commit
 _AFTER_ERROR = 1.0
 
 
@@ -89,7 +90,7 @@ class App:
                 "outbox": self._send,
                 "clock": self._tick,
                 "media": self._fetch,
-                "files": self._look_at_files,
+                "office": self._look_at_office,
                 "telegram": self._listen,
             }.items():
                 tasks.create_task(self._keep_going(name, work))
@@ -108,38 +109,37 @@ class App:
         self.intake.stored.clear()
         if await self.dispatcher.step():
             self.outbox.wake.set()
-            self.ticker.spoke.set()
-            self.media.spoke.set()
-            return
-        await self.clock.wait(self.intake.stored, self.clock.now() + timedelta(seconds=1))
+        else:
+            await self.clock.wait(self.intake.stored, self.clock.now() + _LOOK_AGAIN)
 
     async def _send(self) -> None:
+        if self.outbox.busy:
+            await asyncio.sleep(_GATHER)
         self.outbox.wake.clear()
         if not await self.outbox.step():
             await self._rest(self.outbox.wake, self.outbox.next_due)
 
     async def _tick(self) -> None:
-        self.ticker.spoke.clear()
         if await self.ticker.step():
             self.outbox.wake.set()
-            return
-        await self._rest(self.ticker.spoke, self.ticker.next_due)
+        else:
+            await self._rest(asyncio.Event(), self.ticker.next_due)
 
     async def _fetch(self) -> None:
-        self.media.spoke.clear()
+        self.dispatcher.pictured.clear()
         if await self.media.step():
             self.outbox.wake.set()
-            return
-        await self._rest(self.media.spoke, self.media.next_due)
+        else:
+            await self._rest(self.dispatcher.pictured, self.media.next_due)
 
     async def _rest(self, wake: asyncio.Event, next_due: Callable[[], Awaitable[datetime | None]]) -> None:
         """Sleep until woken, or until the clock reaches what is due next."""
-        latest = self.clock.now() + _IDLE
+        latest = self.clock.now() + _LOOK_AGAIN
         due = await next_due()
         await self.clock.wait(wake, min(due, latest) if due else latest)
 
-    async def _look_at_files(self) -> None:
-        await asyncio.sleep(_LOOK_AT_FILES)
+    async def _look_at_office(self) -> None:
+        await asyncio.sleep(_LOOK_AT_OFFICE)
         await self.offices.refresh()
 
     async def _listen(self) -> None:
@@ -149,7 +149,7 @@ class App:
             return
         telegram, settings = self.telegram, self.settings.channels.telegram
         await telegram.warm_up()
-        texts = (await self.offices.current()).texts
+        texts = self.offices.current.texts
         await telegram.publish_commands(texts.menu())
         if settings.mode is TelegramMode.POLLING:
             await telegram.poll(lambda body: self.intake.receive(telegram, body))
@@ -191,6 +191,7 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
         await store.write(outbox.release_all)
         app = App(settings, clock, store, vault, files)
         stack.push_async_callback(app.close)
+        await app.offices.refresh()
         yield app
 
 
@@ -238,7 +239,9 @@ def _alone(path: Path) -> Iterator[None]:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ConfigError where the port is taken or the address is not ours."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # named as TCP, or asyncio leaves Nagle's algorithm on and small answers wait for 40 ms
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -254,7 +257,12 @@ def listen(host: str, port: int) -> socket.socket:
 async def serving(app: Starlette, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
     """Serve HTTP on the socket until the block is left; what is being answered then is finished."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve([listening]))  # serve() would take the signals

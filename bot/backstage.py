@@ -53,15 +53,16 @@ class Backstage:
     async def prepare(self, base_url: str) -> dict[str, Any]:
         """Load the sample roster and hand out the phones; returns who is on the page."""
         roster, vault, now = read_roster(DEFAULTS / "roster.yaml"), Vault(self.secret_key), self._clock.now()
-        zone = (await self._offices.current()).zone
+        zone = self._offices.current.zone
         await self._store.write(load_roster, roster, "sample", vault, zone, now, "demo")
+        await self._offices.refresh()
         self._token = await self._store.write(token_of, PLACE, now)
         async with Sandbox(base_url) as sandbox:
             await _hand_out_phones(sandbox, roster)
         return await self._cast()
 
     async def _cast(self) -> dict[str, Any]:
-        office, now = await self._offices.current(), self._clock.now()
+        office, now = self._offices.current, self._clock.now()
         grid = office.organisation.grid(PLACE)
         name = grid.name if grid else ""
         chiefs = [{"user": user, "title": office.title(code, now)} for code, user in CHIEFS.items()]
@@ -79,7 +80,7 @@ class Backstage:
     async def trace(self) -> dict[str, Any] | None:
         """The newest request in words; None while there is none."""
         found = await self._store.read(trace.newest)
-        return in_words(await self._offices.current(), found, self._clock.now()) if found else None
+        return in_words(self._offices.current, found, self._clock.now()) if found else None
 
 
 async def _hand_out_phones(sandbox: Sandbox, roster: Roster) -> None:

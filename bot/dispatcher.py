@@ -41,7 +41,7 @@ class Dispatcher:
     def __init__(
         self, store: Store, vault: Vault, offices: Offices, channels: Mapping[str, Channel], clock: Clock
     ) -> None:
-        self.spoke = asyncio.Event()
+        self.pictured = asyncio.Event()
         self._store = store
         self._vault = vault
         self._offices = offices
@@ -64,7 +64,7 @@ class Dispatcher:
 
     async def _handle(self, items: Sequence[_Item]) -> None:
         """One transaction: everything that these messages bring about, or nothing of it."""
-        office = await self._offices.current()
+        office = self._offices.current
         async with self._store.unit() as unit:
             desk = Desk(unit, office, self._clock.now())
             readable = [(item.waiting, item.message) for item in items if item.message is not None]
@@ -79,7 +79,8 @@ class Dispatcher:
             ids = [item.waiting.message for item in items]
             unreadable = [item.waiting.message for item in items if item.message is None]
             await unit.run(inbox.done, ids, unreadable)
-        self.spoke.set()
+        if any(message.media for _, message in readable):
+            self.pictured.set()
 
     async def _known(self, unit: Unit, messages: Sequence[InboundMessage]) -> Known:
         lookups = {
@@ -159,7 +160,7 @@ class Dispatcher:
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
         metrics.handled.labels("failed").inc()
-        office = await self._offices.current()
+        office = self._offices.current
         async with self._store.unit() as unit:
             if attempts >= MOST_ATTEMPTS:
                 await unit.run(inbox.park, item.waiting.message, type(error).__name__)
@@ -172,7 +173,6 @@ class Dispatcher:
                 account = self._account(desk, item.message.channel, item.message.sender, known)
                 await desk.say_once(f"apology:{item.waiting.message}", to_account(account.id), "apology")
                 await desk.finish()
-        self.spoke.set()
 
 
 def _chats_of(turn: Turn) -> list[str]:

@@ -29,7 +29,6 @@ class Media:
     def __init__(
         self, store: Store, offices: Offices, channels: Mapping[str, Channel], folder: Path, clock: Clock
     ) -> None:
-        self.spoke = asyncio.Event()
         self._store = store
         self._offices = offices
         self._channels = channels
@@ -55,7 +54,7 @@ class Media:
         except OSError as error:
             final = waiting.attempts + 1 >= MOST_ATTEMPTS
             log.warning("attachment not fetched", attachment=waiting.id, error=str(error))
-        office = await self._offices.current()
+        office = self._offices.current
         async with self._store.unit() as unit:
             attachment = await unit.get(Attachment, waiting.id)
             if attachment is None:
@@ -68,7 +67,6 @@ class Media:
                 desk = Desk(unit, office, self._clock.now())
                 await delivery.media_settled(desk, attachment)
                 await desk.finish()
-        self.spoke.set()
 
     def _write(self, attachment: Attachment, body: bytes) -> Path:
         """Written whole under our own id, readable by us only."""

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import structlog
-
 from bot.files import Watched
 from bot.limits import load_limits
 from bot.rules import RulesFile
@@ -15,8 +13,6 @@ from routing.limits import Limits
 from routing.organisation import Organisation
 from storage import directory
 from storage.store import Store
-
-log = structlog.get_logger()
 
 
 class OfficeFiles:
@@ -43,23 +39,23 @@ class Offices:
         self._store = store
         self._files = files
         self._revision = -1
-        self._organisation = Organisation()
-        self._office: Office | None = None
+        self._office = self._assemble(Organisation())
 
-    async def current(self) -> Office:
-        revision = await self._store.read(directory.revision)
-        if revision != self._revision:
-            self._organisation = await self._store.read(directory.load)
-            self._revision, self._office = revision, None
-        if self._office is None:
-            self._office = self._assemble()
+    @property
+    def current(self) -> Office:
+        """The office as of the last `refresh`."""
         return self._office
 
     async def refresh(self) -> None:
-        """Take changed files into force."""
-        if await self._files.refresh():
-            self._office = None
+        """Take changed files and a changed organisation into force."""
+        changed = await self._files.refresh()
+        revision = await self._store.read(directory.revision)
+        if revision != self._revision:
+            self._office = self._assemble(await self._store.read(directory.load))
+            self._revision = revision
+        elif changed:
+            self._office = self._assemble(self._office.organisation)
 
-    def _assemble(self) -> Office:
+    def _assemble(self, organisation: Organisation) -> Office:
         files = self._files
-        return Office(self._organisation, files.rules.value, files.texts.value, files.limits.value)
+        return Office(organisation, files.rules.value, files.texts.value, files.limits.value)

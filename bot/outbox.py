@@ -38,7 +38,7 @@ from storage.tables import SendState
 
 log = structlog.get_logger()
 
-IN_FLIGHT = 32  # sends at once, and so the most that a crash can repeat
+IN_FLIGHT = 64  # sends at once, and never more than a second's worth: the most that a crash can repeat
 LEASE = timedelta(seconds=40)  # longer than any send takes, with its marking
 LONGEST_PAUSE = 300.0
 MOST_ATTEMPTS = 12
@@ -65,6 +65,7 @@ class Outbox:
         self._channels = channels
         self._pacing = pacing
         self._clock = clock
+        self._at_once = min(IN_FLIGHT, max(int(pacing.per_bot), 1))
         self._bucket = Bucket(pacing.per_bot, clock.now())
         self._sending: set[asyncio.Task[None]] = set()
         self._marks: list[Mark] = []
@@ -74,16 +75,15 @@ class Outbox:
         """Mark what came back and claim what may go, in one transaction; whether there was anything."""
         now = self._clock.now()
         marks, self._marks = self._marks, []
-        room = min(IN_FLIGHT - len(self._sending), self._bucket.available(now))
+        room = min(self._at_once - len(self._sending), self._bucket.available(now))
         try:
             jobs = await self._store.write(_mark_and_claim, marks, now, now + LEASE, room)
         except BaseException:
             self._marks = marks + self._marks
             raise
         self._bucket.take(len(jobs))
-        texts = (await self._offices.current()).texts if jobs else None
+        texts = self._offices.current.texts
         for job in jobs:
-            assert texts is not None  # noqa: S101 (loaded because there are jobs)
             task = asyncio.create_task(self._send(job, texts))
             self._sending.add(task)
             task.add_done_callback(self._sent)
@@ -111,7 +111,6 @@ class Outbox:
     # --- one send -----------------------------------------------------------------------------
 
     async def _send(self, job: Job, texts: Texts) -> None:
-        job.said.attempts += 1
         if job.address is None:
             result: SendResult = Unreachable("no address")
         else:
@@ -137,9 +136,9 @@ class Outbox:
         log.warning(
             "not delivered", notification=job.said.id, purpose=job.said.purpose, outcome=type(result).__name__
         )
-        if isinstance(result, Retry) and job.said.attempts < MOST_ATTEMPTS:
+        if isinstance(result, Retry) and job.said.attempts + 1 < MOST_ATTEMPTS:
             return Mark(job, SendState.WAITING, now + self._pause(job, result), error=result.reason)
-        if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts <= _REPEATS:
+        if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts < _REPEATS:
             return Mark(job, SendState.WAITING, rest, error=_PERHAPS)
         if isinstance(result, Unreachable):
             return Mark(job, SendState.UNREACHABLE, now, error=result.reason, lost_account=True)
@@ -150,7 +149,7 @@ class Outbox:
         """What the platform asked for, else growing pauses with a little chance in them."""
         if retry.after is not None:
             return timedelta(seconds=retry.after)
-        grown = min(2.0 ** (job.said.attempts - 1), LONGEST_PAUSE)
+        grown = min(2.0**job.said.attempts, LONGEST_PAUSE)
         return timedelta(seconds=grown * self._random.uniform(0.8, 1.2))
 
     async def _move(self, job: Job, address: str) -> None:
@@ -164,7 +163,7 @@ class Outbox:
         lost = [one for one in marks if one.state in _LOST and not _waits_for_next(one)]
         if not lost:
             return
-        office = await self._offices.current()
+        office = self._offices.current
         async with self._store.unit() as unit:
             desk = Desk(unit, office, self._clock.now())
             for one in lost:

@@ -4,18 +4,21 @@ from datetime import datetime, timedelta
 
 from bot.settings import Pacing
 
+_SAVED = 0.1  # of a second's worth: the platform allows a little more than we use, not twice as much
+
 
 class Bucket:
-    """So many sends a second, with at most one second's worth saved up."""
+    """So many sends a second; hardly any are saved up, so that no second sees many more."""
 
     def __init__(self, per_second: float, now: datetime) -> None:
         self._rate = per_second
-        self._tokens = per_second
+        self._most = max(per_second * _SAVED, 1.0)
+        self._tokens = self._most
         self._at = now
 
     def available(self, now: datetime) -> int:
         passed = max((now - self._at).total_seconds(), 0.0)
-        self._tokens = min(self._tokens + passed * self._rate, max(self._rate, 1.0))
+        self._tokens = min(self._tokens + passed * self._rate, self._most)
         self._at = now
         return int(self._tokens)
 

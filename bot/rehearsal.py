@@ -33,6 +33,7 @@ class Rehearsal:
         vault, zone = Vault(settings.secret_key.get_secret_value()), load_limits(settings.limits_file).zone
         now = self.clock.now()
         await self.app.store.write(load_roster, roster, "rehearsal", vault, zone, now, "rehearsal")
+        await self.app.offices.refresh()
 
     async def token(self, area: str) -> str:
         """The QR token of a place."""

@@ -42,7 +42,7 @@ async def replay_texts(texts: Sequence[str], files: Settings) -> dict[str, Any]:
             await _replay(here, texts, [area.code for area in roster.areas if area.kind is AreaKind.BUILDING])
             wall, passed = time.monotonic() - began, here.clock.now() - virtual
             return {
-                **await here.app.store.read(_sum_up, await here.app.offices.current(), here.clock.now()),
+                **await here.app.store.read(_sum_up, here.app.offices.current, here.clock.now()),
                 "rows": len(texts),
                 "refused_by_platform": _refused(await here.sandbox.log()),
                 "wall_ms_per_message": round(wall * 1000 / max(len(texts), 1), 2),

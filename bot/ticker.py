@@ -1,6 +1,5 @@
 """The clock's loop: fires stored deadlines when they are due, each once."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -25,7 +24,6 @@ _TRY_AGAIN = timedelta(minutes=1)
 
 class Ticker:
     def __init__(self, store: Store, offices: Offices, clock: Clock) -> None:
-        self.spoke = asyncio.Event()
         self._store = store
         self._offices = offices
         self._clock = clock
@@ -40,7 +38,7 @@ class Ticker:
         return await self._store.read(queries.next_deadline)
 
     async def _fire(self, due: Sequence[int]) -> None:
-        office = await self._offices.current()
+        office = self._offices.current
         async with self._store.unit() as unit:
             desk = Desk(unit, office, self._clock.now())
             for one in due:
@@ -49,7 +47,6 @@ class Ticker:
                     deadline.state, deadline.fired_at = DeadlineState.FIRED, desk.now
                     await self._hand_over(desk, deadline)
             await desk.finish()
-        self.spoke.set()
 
     async def _hand_over(self, desk: Desk, deadline: Deadline) -> None:
         if deadline.request is not None:

@@ -2,10 +2,11 @@
 
 from handlers import cards, filing
 from handlers.desk import Desk, to_member
-from storage.tables import Attachment, MediaState, Notification, ServiceRequest
+from storage.outbox import Said
+from storage.tables import Attachment, MediaState, ServiceRequest
 
 
-async def undelivered(desk: Desk, said: Notification, reason: str) -> None:
+async def undelivered(desk: Desk, said: Said, reason: str) -> None:
     """Show staff, once per request and person, that somebody did not get word of a request."""
     request = await desk.unit.get(ServiceRequest, said.request) if said.request else None
     if request is None:

@@ -15,7 +15,7 @@ from storage.queries import Dropped
 from storage.store import Unit
 from storage.tables import (
     Deadline,
-    DeadlineState,
+    Json,
     Note,
     Notification,
     SendState,
@@ -71,8 +71,10 @@ class Desk:
         self.office = office
         self.now = now
         self._said: list[Notification] = []
-        self._due: list[Deadline] = []
+        self._history: list[Json] = []
+        self._due: list[Json] = []
         self._dropped: list[Dropped] = []
+        self._counters: dict[str, int] = {}
         self._cards: dict[str, dict[str, Notification]] = {}
 
     # --- saying -------------------------------------------------------------------------------
@@ -177,8 +179,22 @@ class Desk:
 
     async def finish(self) -> None:
         """Write everything and note in the outbox's queue whom there is something to say to."""
-        waiting = [(said.chat, said.urgency) for said in self._said]
-        await self.unit.run(_write, self._dropped, self._due, waiting, self.now)
+        await self.unit.run(self._write)
+
+    def _write(self, session: Session) -> None:
+        queries.cancel_deadlines(session, self._dropped)
+        session.flush()
+        queries.set_counters(session, self._counters)
+        queries.add_rows(session, StatusUpdate, self._history)
+        queries.add_rows(session, Deadline, self._due)
+        queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
+
+    async def next_number(self, name: str) -> int:
+        """The next value of a counter, starting at 1. Gaps are allowed, repeats are not."""
+        if name not in self._counters:
+            self._counters[name] = await self.unit.run(queries.counter, name)
+        self._counters[name] += 1
+        return self._counters[name]
 
     # --- remembering --------------------------------------------------------------------------
 
@@ -199,32 +215,24 @@ class Desk:
         **detail: Any,
     ) -> None:
         """Append a line to a request's history: codes and references only."""
-        self.unit.add(
-            StatusUpdate(
-                id=new_id(),
-                request=request.id,
-                at=self.now,
-                event=event,
-                before=before or request.status,
-                after=request.status,
-                actor=actor,
-                detail=detail,
-                note=note.id if note else None,
-            )
-        )
+        line = {
+            "id": new_id(),
+            "request": request.id,
+            "at": self.now,
+            "event": event,
+            "before": before or request.status,
+            "after": request.status,
+            "actor": actor,
+            "detail": detail,
+            "note": note.id if note else None,
+        }
+        self._history.append(line)
 
     def due(
         self, kind: str, at: datetime, *, request: ServiceRequest | None = None, account: str | None = None
     ) -> None:
-        deadline = Deadline(
-            id=new_id(),
-            kind=kind,
-            due_at=at,
-            request=request.id if request else None,
-            account=account,
-            state=DeadlineState.WAITING,
-        )
-        self._due.append(deadline)
+        whose = {"request": request.id if request else None, "account": account}
+        self._due.append({"id": new_id(), "kind": kind, "due_at": at, **whose})
 
     def due_in(
         self,
@@ -246,16 +254,3 @@ class Desk:
         dropped = Dropped(request.id if request else None, account, kinds)
         self._dropped.append(dropped)
         self._due = [one for one in self._due if not dropped.covers(one)]
-
-
-def _write(
-    session: Session,
-    dropped: Sequence[Dropped],
-    due: Sequence[Deadline],
-    waiting: Sequence[tuple[str, int]],
-    now: datetime,
-) -> None:
-    queries.cancel_deadlines(session, dropped)
-    session.add_all(due)
-    session.flush()
-    queries.enqueue(session, waiting, now)

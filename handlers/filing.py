@@ -1,7 +1,9 @@
 """A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+
+import msgspec
 
 from handlers import cards, drafts, lifecycle
 from handlers.cards import Brief
@@ -154,7 +156,7 @@ async def _create(
         scope=leaf.scope.value if leaf else None,
         limit_class=URGENT_LIMIT if urgent else leaf.limit if leaf else None,
         urgent=urgent,
-        decision=asdict(decision),
+        decision=msgspec.to_builtins(decision),
         reason={},
         alerted=[],
         seen_by=[],
@@ -170,7 +172,7 @@ async def _create(
 
 async def _number(desk: Desk, community: str) -> str:
     today = desk.now.astimezone(desk.office.zone).date()
-    count = await desk.unit.run(queries.next_number, day_key(community, today))
+    count = await desk.next_number(day_key(community, today))
     return f"{community}{today:%y%m%d}-{count:04d}"
 
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from handlers.texts import Texts
 from routing.limits import Limits
-from routing.organisation import AreaKind, Organisation, Role
-from routing.places import PlaceName
+from routing.organisation import Area, AreaKind, Organisation, Role
+from routing.places import PlaceName, Places
 from routing.rules import Leaf, Rules
 
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
@@ -26,13 +26,18 @@ class Office:
         return self.limits.zone
 
     @cached_property
-    def places(self) -> tuple[PlaceName, ...]:
+    def places(self) -> Places:
         """The places that a message may name: everything below the community."""
-        return tuple(
-            PlaceName(area.code, (area.name, *area.aliases))
-            for area in self.organisation.areas.values()
-            if area.kind not in _HIGH
+        return Places(
+            tuple(
+                PlaceName(area.code, (area.name, *area.aliases), self._around(area))
+                for area in self.organisation.areas.values()
+                if area.kind not in _HIGH
+            )
         )
+
+    def _around(self, area: Area) -> tuple[str, ...]:
+        return tuple(step.code for step in self.organisation.up(area.parent))
 
     def leaf(self, category: str | None) -> Leaf | None:
         return self.rules.leaves.get(category) if category else None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 from routing.text import normalize, readable
@@ -50,18 +50,36 @@ class PlaceName:
     within: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Places:
+    """All the areas that a text may name, prepared for finding them."""
+
+    all: tuple[PlaceName, ...]
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Every name as it is compared, with the area's code."""
+        return tuple(
+            (name, place.code) for place in self.all for name in set(map(_canonical, place.names)) - {""}
+        )
+
+    @cached_property
+    def by_code(self) -> dict[str, PlaceName]:
+        return {place.code: place for place in self.all}
+
+
 class _Mention(NamedTuple):
     start: int
     end: int
     code: str
 
 
-def find_place(text: str, places: tuple[PlaceName, ...]) -> str | None:
+def find_place(text: str, places: Places) -> str | None:
     """The one area that is meant; the name of an area around it only makes that more certain."""
     plain = _canonical(text)
-    found = _widest(mention for name, code in _names(places) for mention in _mentions(plain, name, code))
+    found = _widest(mention for name, code in places.names for mention in _mentions(plain, name, code))
     named = {mention.code: mention for mention in found if not _is_denied(plain, mention)}
-    depth = {place.code: _depth(place, named, plain) for place in places if place.code in named}
+    depth = {code: _depth(places.by_code[code], named, plain) for code in named}
     deepest = [code for code in depth if depth[code] == max(depth.values())]
     return deepest[0] if len(deepest) == 1 else None
 
@@ -86,11 +104,6 @@ def _arabic(numeral: str) -> str:
         return numeral.lstrip("0") or "0"
     tens, ten, ones = numeral.rpartition("十")
     return str((_DIGITS.get(tens, 1) * 10 if ten else 0) + _DIGITS.get(ones, 0))
-
-
-@lru_cache(maxsize=256)
-def _names(places: tuple[PlaceName, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, place.code) for place in places for name in set(map(_canonical, place.names)) - {""})
 
 
 def _mentions(plain: str, name: str, code: str) -> Iterator[_Mention]:

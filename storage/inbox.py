@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -78,30 +78,38 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> int:
     return len(new)
 
 
+_earlier = aliased(Work)
+_heads = (
+    select(Work.account)
+    .where(
+        Work.not_before <= bindparam("now"),
+        ~exists().where(
+            _earlier.account == Work.account,
+            _earlier.message < Work.message,
+            _earlier.not_before <= bindparam("now"),
+        ),
+    )
+    .order_by(Work.message)
+    .limit(ACCOUNTS_AT_ONCE)
+)
+_place = func.row_number().over(partition_by=Work.account, order_by=Work.message).label("place")
+_ranked = (
+    select(Work.message, _place)
+    .where(Work.account.in_(_heads), Work.not_before <= bindparam("now"))
+    .subquery()
+)
+_WAITING = (
+    select(Work.message, Work.account, Message.channel, Message.external, Message.body, Work.attempts)
+    .join(_ranked, _ranked.c.message == Work.message)
+    .join(Message, Message.id == Work.message)
+    .where(_ranked.c.place <= MESSAGES_EACH)
+    .order_by(Work.message)
+)
+
+
 def waiting(session: Session, now: datetime) -> list[Waiting]:
     """The next messages of the accounts that have waited longest, each account's in order."""
-    earlier = aliased(Work)
-    heads = (
-        select(Work.account)
-        .where(
-            Work.not_before <= now,
-            ~exists().where(
-                earlier.account == Work.account, earlier.message < Work.message, earlier.not_before <= now
-            ),
-        )
-        .order_by(Work.message)
-        .limit(ACCOUNTS_AT_ONCE)
-    )
-    place = func.row_number().over(partition_by=Work.account, order_by=Work.message).label("place")
-    ranked = select(Work.message, place).where(Work.account.in_(heads), Work.not_before <= now).subquery()
-    query = (
-        select(Work.message, Work.account, Message.channel, Message.external, Message.body, Work.attempts)
-        .join(ranked, ranked.c.message == Work.message)
-        .join(Message, Message.id == Work.message)
-        .where(ranked.c.place <= MESSAGES_EACH)
-        .order_by(Work.message)
-    )
-    return [Waiting(*row) for row in session.execute(query)]
+    return [Waiting(*row) for row in session.connection().execute(_WAITING, {"now": now})]
 
 
 def done(session: Session, messages: Collection[int], unreadable: Collection[int] = ()) -> None:

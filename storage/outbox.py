@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from sqlalchemy import String, Table, bindparam, exists, func, or_, select, update
 from sqlalchemy import cast as cast_to
@@ -25,10 +25,26 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A notification as the way out needs it."""
+
+    id: int
+    chat: str
+    purpose: str
+    request: int | None
+    template: str
+    args: dict[str, Any]
+    choices: list[dict[str, str]]
+    attempts: int
+    error: str | None
+    reply_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One notification that this process now has in hand, with all that sending needs."""
 
-    said: Notification
+    said: Said
     claim_no: int
     address: Address | None
     edit: str | None
@@ -68,8 +84,27 @@ _head = (
     .limit(1)
     .scalar_subquery()
 )
-_HEADS = select(Notification).where(
-    Notification.id.in_(select(_head).where(_queue.chat.in_(bindparam("chats", expanding=True))))
+_earlier, _file = _said_table.alias("earlier"), cast("Table", Attachment.__table__)
+_HEADS = (
+    select(
+        _notification.id,
+        _notification.chat,
+        _notification.purpose,
+        _notification.request,
+        _notification.template,
+        _notification.args,
+        _notification.choices,
+        _notification.attempts,
+        _notification.error,
+        _notification.reply_to,
+        _earlier.c.ref,
+        _earlier.c.state,
+        _earlier.c.account,
+        _file.c.path,
+    )
+    .outerjoin(_earlier, _earlier.c.id == _notification.edits)
+    .outerjoin(_file, _file.c.id == _notification.attachment)
+    .where(_notification.id.in_(select(_head).where(_queue.chat.in_(bindparam("chats", expanding=True)))))
 )
 _LEASE = (
     _queue_table.update()
@@ -86,52 +121,23 @@ def claim(session: Session, now: datetime, lease_until: datetime, limit: int) ->
     chats = {chat: claim_no + 1 for chat, claim_no in ready}
     if not chats:
         return []
-    heads = list(session.scalars(_HEADS, {"chats": list(chats)}))
+    heads = connection.execute(_HEADS, {"chats": list(chats)}).all()
     connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
     if heads:
         connection.execute(_IN_FLIGHT, [{"of": head.id} for head in heads])
-    return _jobs(session, heads, chats)
+    addresses = _addresses(session, list(chats))
+    return [_job(tuple(head), chats[head.chat], addresses[head.chat]) for head in heads]
 
 
-def _jobs(session: Session, heads: list[Notification], chats: dict[str, int]) -> list[Job]:
-    addresses = _addresses(session, [head.chat for head in heads])
-    earlier = _by_id(session, Notification, [head.edits for head in heads])
-    files = _by_id(session, Attachment, [head.attachment for head in heads])
-    return [
-        Job(
-            head,
-            chats[head.chat],
-            _pick(addresses[head.chat], earlier.get(head.edits)),
-            _edited_ref(earlier.get(head.edits)),
-            file.path if (file := files.get(head.attachment)) else None,
-        )
-        for head in heads
-    ]
-
-
-def _edited_ref(earlier: Notification | None) -> str | None:
-    return earlier.ref if earlier and earlier.state == SendState.SENT else None
-
-
-def _pick(addresses: list[Address], earlier: Notification | None) -> Address | None:
-    """The recipient's best address; an edit goes where the message is that it changes."""
-    if earlier is not None:
-        addresses = sorted(addresses, key=lambda one: one.account != earlier.account)
-    return addresses[0] if addresses else None
-
-
-T = TypeVar("T", Notification, Attachment)
-
-
-def _by_id(session: Session, kind: type[T], ids: Sequence[int | None]) -> dict[int | None, T]:
-    wanted = {one for one in ids if one is not None}
-    if not wanted:
-        return {}
-    return {one.id: one for one in session.scalars(select(kind).where(kind.id.in_(wanted)))}
+def _job(head: Sequence[Any], claim_no: int, addresses: list[Address]) -> Job:
+    """An edit goes to the account that has the message it changes, where that can still be reached."""
+    *said, ref, state, account, path = head
+    best = min(addresses, key=lambda one: one.account != account, default=None)
+    return Job(Said(*said), claim_no, best, ref if state == SendState.SENT else None, path)
 
 
 _PEOPLE = (
-    select(Account)
+    select(Account.channel, Account.address, Account.id, Account.resident, Account.member)
     .where(
         or_(
             Account.resident.in_(bindparam("residents", expanding=True)),
@@ -144,6 +150,11 @@ _PEOPLE = (
 )
 
 
+_GROUPS = select(Chat.id, Chat.channel, Chat.address).where(
+    Chat.id.in_(bindparam("groups", expanding=True)), Chat.unreachable_at.is_(None)
+)
+
+
 def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Address]]:
     """The reachable addresses of each recipient, the newest account first."""
     keys: defaultdict[str, list[str]] = defaultdict(list)
@@ -152,17 +163,14 @@ def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Addr
         keys[kind].append(key)
     found: defaultdict[str, list[Address]] = defaultdict(list)
     owners = {"residents": list(map(int, keys["resident"])), "members": keys["member"]}
-    for account in session.scalars(_PEOPLE, {**owners, "accounts": list(map(int, keys["account"]))}):
-        address = Address(account.channel, account.address, account.id)
-        for recipient in (
-            f"resident:{account.resident}",
-            f"member:{account.member}",
-            f"account:{account.id}",
-        ):
-            found[recipient].append(address)
-    groups = select(Chat).where(Chat.id.in_(map(int, keys["chat"])), Chat.unreachable_at.is_(None))
-    for group in session.scalars(groups) if keys["chat"] else ():
-        found[f"chat:{group.id}"].append(Address(group.channel, group.address, None))
+    connection = session.connection()
+    people = connection.execute(_PEOPLE, {**owners, "accounts": list(map(int, keys["account"]))})
+    for channel, sealed, account, resident, member in people:
+        for recipient in (f"resident:{resident}", f"member:{member}", f"account:{account}"):
+            found[recipient].append(Address(channel, sealed, account))
+    groups = list(map(int, keys["chat"]))
+    for group, channel, sealed in connection.execute(_GROUPS, {"groups": groups}) if groups else ():
+        found[f"chat:{group}"].append(Address(channel, sealed, None))
     return found
 
 
@@ -181,7 +189,7 @@ def _outcome(mark: Mark) -> dict[str, Any]:
     return {
         "said": mark.job.said.id,
         "state": int(mark.state),
-        "attempts": mark.job.said.attempts,
+        "attempts": mark.job.said.attempts + 1,
         "sent_at": mark.sent_at,
         "account": mark.job.address.account if mark.job.address else None,
         "ref": mark.ref,

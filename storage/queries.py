@@ -1,22 +1,24 @@
 """Questions asked of the database more than once, each under its name."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.orm import Session
 
 from routing.transitions import OPEN, WITH_HANDLER
 from storage.tables import (
     Account,
     Attachment,
+    Base,
     ChatQueue,
     Counter,
     Deadline,
     DeadlineState,
+    Json,
     Note,
     Notification,
     QrToken,
@@ -33,20 +35,29 @@ def accounts_by_lookup(session: Session, lookups: Collection[str]) -> dict[str, 
 
 # Statements that every request passes are built once; building costs more than running them.
 _counter = cast("Table", Counter.__table__)
-_RAISE = (
-    insert(_counter)
-    .on_conflict_do_update(index_elements=[_counter.c.name], set_={"value": _counter.c.value + 1})
-    .returning(_counter.c.value)
+_new_count = insert(_counter)
+_COUNT = _new_count.on_conflict_do_update(
+    index_elements=[_counter.c.name], set_={"value": _new_count.excluded.value}
 )
-
-
-def next_number(session: Session, name: str) -> int:
-    """Raise the counter called `name` by one, starting at 1. Gaps are allowed, repeats are not."""
-    return int(session.connection().execute(_RAISE, {"name": name, "value": 1}).scalar_one())
+_COUNTED = select(_counter.c.value).where(_counter.c.name == bindparam("name"))
 
 
 def counter(session: Session, name: str) -> int:
-    return session.scalar(select(Counter.value).where(Counter.name == name)) or 0
+    """How far the counter called `name` has come; 0 where it was never used."""
+    return session.connection().scalar(_COUNTED, {"name": name}) or 0
+
+
+def set_counters(session: Session, counters: Mapping[str, int]) -> None:
+    if counters:
+        rows = [{"name": name, "value": counters[name]} for name in sorted(counters)]
+        session.connection().execute(_COUNT, rows)
+
+
+def next_number(session: Session, name: str) -> int:
+    """Raise the counter by one, in a transaction that writes."""
+    raised = counter(session, name) + 1
+    set_counters(session, {name: raised})
+    return raised
 
 
 def place_of_token(session: Session, token: str) -> str | None:
@@ -122,28 +133,36 @@ def already_said(session: Session, dedupe: str) -> bool:
     return session.scalar(select(Notification.id).where(Notification.dedupe == dedupe)) is not None
 
 
+_queue = cast("Table", ChatQueue.__table__)
+_new_chat = insert(_queue)
+_ENQUEUE = _new_chat.on_conflict_do_update(
+    index_elements=[_queue.c.chat],
+    set_={"waiting": True, "urgency": func.min(_queue.c.urgency, _new_chat.excluded.urgency)},
+)
+
+
 def enqueue(session: Session, waiting: Iterable[tuple[str, int]], now: datetime) -> None:
     """Note in the thin queue that these (chat, urgency) have something to say. Pacing already set stays."""
     urgencies: dict[str, int] = {}
     for chat, urgency in waiting:
         urgencies[chat] = min(urgency, urgencies.get(chat, urgency))
-    if not urgencies:
-        return
     rows = [
         {"chat": chat, "urgency": urgency, "next_at": now, "waiting": True, "claim_no": 0}
         for chat, urgency in sorted(urgencies.items())
     ]
-    new = insert(ChatQueue)
-    session.execute(
-        new.on_conflict_do_update(
-            index_elements=[ChatQueue.chat],
-            set_={
-                "waiting": True,
-                "urgency": func.min(ChatQueue.__table__.c.urgency, new.excluded.urgency),
-            },
-        ),
-        rows,
-    )
+    if rows:
+        session.connection().execute(_ENQUEUE, rows)
+
+
+def add_rows(session: Session, kind: type[Base], rows: Sequence[Json]) -> None:
+    """Write many rows that nobody needs as objects; what is left out takes the column's default."""
+    if rows:
+        session.connection().execute(_INSERTS[kind], rows)
+
+
+_INSERTS: dict[type[Base], Insert] = {
+    kind: insert(cast("Table", kind.__table__)) for kind in (StatusUpdate, Deadline)
+}
 
 
 def due_deadlines(session: Session, now: datetime, limit: int) -> list[int]:
@@ -163,9 +182,9 @@ class Dropped:
     account: str | None
     kinds: tuple[str, ...]
 
-    def covers(self, deadline: Deadline) -> bool:
-        same = deadline.request == self.request and deadline.account == self.account
-        return same and (not self.kinds or deadline.kind in self.kinds)
+    def covers(self, deadline: Json) -> bool:
+        same = (deadline["request"], deadline["account"]) == (self.request, self.account)
+        return same and (not self.kinds or deadline["kind"] in self.kinds)
 
 
 _deadline = cast("Table", Deadline.__table__)

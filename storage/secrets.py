@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -19,9 +20,10 @@ class Vault:
         master = secret.encode()
         self._cipher = AESGCM(hmac.digest(master, b"huiyin address", "sha256"))
         self._lookup_key = hmac.digest(master, b"huiyin lookup", "sha256")
+        self.lookup = lru_cache(maxsize=10_000)(self._lookup)
         self.key_id = hashlib.sha256(b"huiyin key id" + master).digest()[:4]
 
-    def lookup(self, channel: str, address: str) -> str:
+    def _lookup(self, channel: str, address: str) -> str:
         """The same for the same address under the same secret; says nothing about it otherwise."""
         return hmac.digest(self._lookup_key, f"{channel}\0{address}".encode(), "sha256").hex()[:40]
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -47,6 +48,8 @@ def open_engine(path: Path, *, writes: bool) -> Engine:
         pool_size=1,
         max_overflow=0,
         connect_args={"check_same_thread": False},
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
         hide_parameters=True,  # an error must not carry what people wrote into the log
     )
     event.listen(engine, "connect", _configure)
@@ -63,7 +66,7 @@ def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "cache_size=-65536",
+        "cache_size=-16384",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")

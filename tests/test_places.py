@@ -4,21 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.places import PlaceName, find_place, redact, strip_door
+from routing.places import PlaceName, Places, find_place, redact, strip_door
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
-PLACES = (
-    PlaceName("YS", ("岳师村",)),
-    PlaceName("G1", ("第一网格", "一网格"), within=("YS",)),
-    PlaceName("G2", ("第二网格",), within=("YS",)),
-    PlaceName("B3", ("3号楼", "老供销社"), within=("G1", "YS")),
-    PlaceName("B5", ("五栋",), within=("G1", "YS")),
-    PlaceName("B13", ("13号楼",), within=("G1", "YS")),
-    PlaceName("E7", ("7号楼",), within=("G1", "YS")),
-    PlaceName("W7", ("7号楼",), within=("G2", "YS")),
-    PlaceName("T3", ("三组",), within=("YS",)),
-    PlaceName("XF", ("幸福里",)),
-    PlaceName("XFE", ("幸福里东区",)),
+PLACES = Places(
+    (
+        PlaceName("YS", ("岳师村",)),
+        PlaceName("G1", ("第一网格", "一网格"), within=("YS",)),
+        PlaceName("G2", ("第二网格",), within=("YS",)),
+        PlaceName("B3", ("3号楼", "老供销社"), within=("G1", "YS")),
+        PlaceName("B5", ("五栋",), within=("G1", "YS")),
+        PlaceName("B13", ("13号楼",), within=("G1", "YS")),
+        PlaceName("E7", ("7号楼",), within=("G1", "YS")),
+        PlaceName("W7", ("7号楼",), within=("G2", "YS")),
+        PlaceName("T3", ("三组",), within=("YS",)),
+        PlaceName("XF", ("幸福里",)),
+        PlaceName("XFE", ("幸福里东区",)),
+    )
 )
 
 
@@ -57,12 +59,14 @@ def test_find_place(text: str, code: str | None) -> None:
 
 
 def test_a_building_is_more_exact_than_an_area_even_when_the_tree_is_not_known() -> None:
-    assert find_place("岳师村3号楼", (PlaceName("YS", ("岳师村",)), PlaceName("B3", ("3号楼",)))) == "B3"
+    assert (
+        find_place("岳师村3号楼", Places((PlaceName("YS", ("岳师村",)), PlaceName("B3", ("3号楼",))))) == "B3"
+    )
 
 
 @given(st.integers(1, 99), st.integers(1, 99))
 def test_a_building_is_never_taken_for_another(named: int, known: int) -> None:
-    place = (PlaceName("B", (f"{known}号楼",)),)
+    place = Places((PlaceName("B", (f"{known}号楼",)),))
     assert (find_place(f"在{named}栋", place) == "B") == (named == known)
 
 

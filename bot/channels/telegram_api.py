@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from aiohttp.payload import BytesPayload
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 _LARGEST_FILE = 20 * 1024 * 1024  # what getFile hands out at most
@@ -61,7 +62,7 @@ class TelegramApi:
     async def call(self, method: str, *, wait: float = 0, **parameters: Any) -> Reply | NotSent | NoAnswer:
         """Call a method with JSON parameters; `wait` is added to the time-out (long polling)."""
         body = _encode({key: value for key, value in parameters.items() if value is not None})
-        return await self._post(method, wait, data=body, headers={"Content-Type": "application/json"})
+        return await self._post(method, wait, data=BytesPayload(body, content_type="application/json"))
 
     async def upload(
         self, method: str, field: str, file: Path, **parameters: str

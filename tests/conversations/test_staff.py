@@ -253,9 +253,9 @@ async def test_a_card_of_somebody_who_has_left_no_longer_works(yueshi: Town) -> 
 
 
 async def test_loading_the_roster_twice_changes_nothing(yueshi: Town) -> None:
-    before = await yueshi.app.offices.current()
+    before = yueshi.app.offices.current
     await yueshi.load(read_roster(DEFAULTS / "roster.yaml"))
-    assert await yueshi.app.offices.current() is before
+    assert yueshi.app.offices.current is before
 
 
 async def test_who_has_blocked_the_bot_is_shown_as_unreachable(yueshi: Town) -> None:
