@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bot import web
+from bot.alone import TakenError, alone
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import TelegramApi
 from bot.clock import Clock
@@ -185,7 +184,7 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
     files = OfficeFiles.of(settings)
     vault = Vault(secret_key(settings))
     async with AsyncExitStack() as stack:
-        stack.enter_context(_alone(path))
+        stack.enter_context(_only_one(path))
         ready_database(path)
         store = Store(path)
         await store.write(outbox.release_all)
@@ -217,21 +216,17 @@ def secret_key(settings: Settings) -> str:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the database's lock file. Raises StoreError where another process does."""
-    try:
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise StoreError(f"the database's folder cannot be used: {path.parent} ({error.strerror})") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StoreError(f"another huiyin is already running on {path}") from None
-    try:
+def _only_one(path: Path) -> Iterator[None]:
+    """Keep other processes away from the database. Raises StoreError where one is there, or no folder is."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone(path.with_name(path.name + ".lock")))
+        except TakenError:
+            raise StoreError(f"another huiyin is already running on {path}") from None
+        except OSError as error:
+            reason = f"{path.parent} ({error.strerror})"
+            raise StoreError(f"the database's folder cannot be used: {reason}") from None
         yield
-    finally:
-        os.close(lock)
 
 
 # --- serving ----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 import signal
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.alone import TakenError, alone
 from bot.clock import Clock
 from bot.sandbox import page
 from bot.sandbox.server import BotSpec, Running, build, serve
@@ -34,25 +34,24 @@ _STOPS_WITHIN = 5.0
 
 def run_demo(port: int, folder: Path) -> None:
     """Show the phones page until SIGINT or SIGTERM. Raises ConfigError where it cannot start or go on."""
-    with _alone(folder), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+    with _only_one(folder), contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(_show(port, folder.resolve()))
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _only_one(folder: Path) -> Iterator[None]:
     """Keep other demonstrations away from the folder, which is made where it is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "demo.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be used: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(folder / "demo.lock"))
+        except TakenError:
+            raise ConfigError(
+                f"another demonstration is running in {folder}: choose another --folder"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"the folder {folder} cannot be used: {error.strerror}") from None
         yield
-    except BlockingIOError:
-        raise ConfigError(f"another demonstration is running in {folder}: choose another --folder") from None
-    finally:
-        os.close(lock)
 
 
 class Stage(StrEnum):

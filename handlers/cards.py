@@ -11,7 +11,7 @@ from routing.organisation import DISPATCHERS
 from routing.places import redact
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
-from storage.tables import MediaState, Note, Notification, ServiceRequest
+from storage.tables import MediaState, Note, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
@@ -106,7 +106,7 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
         if kind == "member":
             await _show_member(desk, request, key, card.args)
         elif kind == "chat":
-            await _show_group(desk, request, card)
+            await _show_group(desk, request, card.chat)
 
 
 # --- the member's private card ----------------------------------------------------------------
@@ -208,26 +208,13 @@ def _likely(request: ServiceRequest) -> list[str]:
 async def post_to_group(desk: Desk, request: ServiceRequest) -> None:
     """Post the short card in the nearest staff group; nothing of the resident's own words is in it."""
     group = desk.office.organisation.staff_chat(request.area or request.community)
-    if group is None:
-        return
-    earlier = (await desk.cards(subject_of(request))).get(to_chat(group.id))
-    if earlier is not None:
-        await _show_group(desk, request, earlier)
-        return
-    desk.say(
-        to_chat(group.id),
-        "group_card",
-        subject=subject_of(request),
-        request=request,
-        urgency=_urgency(request),
-        choices=_group_choices(desk, request),
-        **_group_args(desk, request),
-    )
+    if group is not None:
+        await _show_group(desk, request, to_chat(group.id))
 
 
-async def _show_group(desk: Desk, request: ServiceRequest, card: Notification) -> None:
+async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
     await desk.show(
-        card.chat,
+        chat,
         subject_of(request),
         "group_card",
         request=request,

@@ -73,10 +73,10 @@ class Question(StrEnum):
 
 def next_question(draft: Draft, decision: Decision) -> Question:
     """At most two questions, where and then what; danger and the doubt whether it is new come before."""
-    if draft.adds_to is not None:
-        return Question.ADDITION
     if decision.danger is Danger.ASK and not draft.danger_denied:
         return Question.DANGER
+    if draft.adds_to is not None:
+        return Question.ADDITION
     if not draft.placed:
         return Question.PLACE
     if draft.category or draft.category_refused:

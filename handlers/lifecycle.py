@@ -31,9 +31,8 @@ async def advance(
     `who` names the person or part acting ("member:m1", "resident", "system"). Raises RefusalError, with
     nothing changed, where the table has no such move for this status and capacity.
     """
-    steps = path_to(request.status, event)
-    _check(request, steps, actor)
-    for step in steps:
+    check(request, event, actor)
+    for step in path_to(request.status, event):
         _move(desk, request, step, actor, who, note if step is event else None, detail)
         _set_deadlines(desk, request, step)
     await cards.announce(desk, request, event, who, note)
@@ -45,9 +44,10 @@ def start(desk: Desk, request: ServiceRequest, who: str) -> None:
     desk.record(request, "submit", who, before="-")
 
 
-def _check(request: ServiceRequest, steps: tuple[Event, ...], actor: Actor) -> None:
+def check(request: ServiceRequest, event: Event, actor: Actor) -> None:
+    """Raise RefusalError where `advance` would; for handlers that must write something before the move."""
     status = request.status
-    for step in steps:
+    for step in path_to(status, event):
         following = next_status(status, step, actor)
         if following is None:
             raise RefusalError("not_now", number=request.number, status=request.status.value)

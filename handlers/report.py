@@ -28,24 +28,22 @@ async def piece(turn: Turn) -> None:
     """Text, photo, voice, location or contact: joins the draft, and the card is brought up to date."""
     draft = _draft(turn)
     decision = decide(draft.text, turn.office.rules)
-    request = await _recent(turn)
-    if request is not None and (request.urgent or _asked_for_more(turn, request)):
-        await _add_at_once(turn, request, draft)
-        return
-    if decision.danger is Danger.ALARM:
+    answered, recent = await _added_to(turn), await _recent(turn)
+    if recent is not None and recent.urgent:
+        await _add_at_once(turn, recent, draft)
+    elif decision.danger is Danger.ALARM:
         await emergency.file(turn, draft, decision)
-        return
-    if request is not None and turn.conversation.draft is None:
-        draft = draft.with_(adds_to=request.id)
-    await show(turn, draft, decision)
-
-
-def _asked_for_more(turn: Turn, request: ServiceRequest) -> bool:
-    return turn.conversation.prompt == {"kind": "addition", "request": request.id}
+    elif answered is not None:
+        await _add_at_once(turn, answered, draft)
+    elif recent is not None and turn.conversation.draft is None:
+        await show(turn, draft.with_(adds_to=recent.id), decision)
+    else:
+        await show(turn, draft, decision)
 
 
 async def _add_at_once(turn: Turn, request: ServiceRequest, draft: Draft) -> None:
     await filing.add_to_request(turn.desk, request, draft)
+    turn.desk.drop_deadlines(account=turn.conversation.account)
     turn.conversation.draft = turn.conversation.prompt = None
     template = "emergency_added" if request.urgent else "added"
     turn.desk.say(turn.reply_to, template, request=request, number=request.number)
@@ -119,11 +117,19 @@ def _attachments(turn: Turn, draft: Draft) -> tuple[int, ...]:
     return (*draft.attachments, *(one.id for one in new))
 
 
+async def _added_to(turn: Turn) -> ServiceRequest | None:
+    """The open request that this message adds to for sure: it answers a message about it, or [补充]."""
+    prompt = turn.conversation.prompt or {}
+    asked = prompt["request"] if prompt.get("kind") == "addition" else None
+    request = await turn.request_of(turn.card)
+    if request is None and asked is not None:
+        request = await turn.desk.unit.get(ServiceRequest, asked)
+    own = request is not None and request.resident == turn.home().id and request.status in OPEN
+    return request if own else None
+
+
 async def _recent(turn: Turn) -> ServiceRequest | None:
-    """The request that this message may belong to: answered directly, or open and just talked about."""
-    answered = await turn.request_of(turn.card)
-    if answered is not None and answered.resident == turn.home().id and answered.status in OPEN:
-        return answered
+    """The open request that was talked about a moment ago: perhaps this message is about it too."""
     last = turn.conversation.last_request
     request = await turn.desk.unit.get(ServiceRequest, last) if last else None
     if request is None or request.status not in OPEN:

@@ -161,6 +161,7 @@ async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str)
         raise RefusalError("result_too_short", number=request.number, least=LEAST_RESULT)
     turn.conversation.prompt = None
     actor = Actor.HANDLER if member.code in cards.handlers_of(request) else Actor.CHIEF
+    lifecycle.check(request, Event.FINISH, actor)
     note = turn.desk.note(request, "result", text, who(member))
     request.result = note.id
     await lifecycle.advance(turn.desk, request, Event.FINISH, actor, who(member), note=note)
@@ -173,6 +174,7 @@ async def send_back(turn: Turn, request: ServiceRequest, member: Member, reason:
     if len(text) < LEAST_REASON:
         raise RefusalError("reason_too_short", number=request.number, least=LEAST_REASON)
     turn.conversation.prompt = None
+    lifecycle.check(request, Event.RETURN, Actor.HANDLER)
     note = turn.desk.note(request, "return", text, who(member))
     await lifecycle.advance(
         turn.desk, request, Event.RETURN, Actor.HANDLER, who(member), note=note, reason=reason

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
+from sqlalchemy import BindParameter, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -112,17 +113,22 @@ def waiting(session: Session, now: datetime) -> list[Waiting]:
     return [Waiting(*row) for row in session.connection().execute(_WAITING, {"now": now})]
 
 
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
+_DONE = delete(Work).where(Work.message.in_(_ids))
+_SETTLED = update(Message).where(Message.id.in_(_ids)).values(state=bindparam("now"))
+
+
 def done(session: Session, messages: Collection[int], unreadable: Collection[int] = ()) -> None:
     """Take messages out of the queue. Raises LookupError where somebody else already has."""
-    taken = session.execute(delete(Work).where(Work.message.in_(messages)))
-    if taken.rowcount != len(messages):  # type: ignore[attr-defined]  # a CursorResult, always, for DELETE
+    connection = session.connection()
+    if connection.execute(_DONE, {"ids": list(messages)}).rowcount != len(messages):
         raise LookupError("a message was handled elsewhere in the meantime")
     for state, ids in (
         (MessageState.HANDLED, set(messages) - set(unreadable)),
         (MessageState.UNREADABLE, set(unreadable)),
     ):
         if ids:
-            session.execute(update(Message).where(Message.id.in_(ids)).values(state=state))
+            connection.execute(_SETTLED, {"ids": list(ids), "now": state})
 
 
 def set_aside(session: Session, message: int, attempts: int, not_before: datetime) -> None:
@@ -164,34 +170,30 @@ class Known:
     requests: dict[int, ServiceRequest]
 
 
+_lookups: BindParameter[Any] = bindparam("lookups", expanding=True)
+_ACCOUNTS = select(Account).where(Account.lookup.in_(_lookups))
+_CONVERSATIONS = select(Conversation).where(Conversation.account.in_(_lookups))
+_GROUPS = select(Chat).where(Chat.lookup.in_(_lookups), Chat.active)
+_RESIDENTS = select(Resident).where(Resident.id.in_(_ids))
+_OFFERS = select(Notification).where(Notification.id.in_(_ids))
+_REQUESTS = select(ServiceRequest).where(ServiceRequest.id.in_(_ids))
+
+
 def known(session: Session, lookups: Collection[str], offers: Collection[int]) -> Known:
     """Load, in one go, what the handlers of a batch will ask for first."""
-    accounts = {
-        one.lookup: one for one in session.scalars(select(Account).where(Account.lookup.in_(lookups)))
-    }
-    residents = [one.resident for one in accounts.values() if one.resident is not None]
-    offered = session.scalars(select(Notification).where(Notification.id.in_(offers))).all() if offers else []
+    who = {"lookups": list(lookups)}
+    accounts = session.scalars(_ACCOUNTS, who).all()
+    residents = [one.resident for one in accounts if one.resident is not None]
+    offered = session.scalars(_OFFERS, {"ids": list(offers)}).all() if offers else ()
     requests = [one.request for one in offered if one.request is not None]
     subjects = {one.subject for one in offered if one.subject is not None}
+    about = session.scalars(_REQUESTS, {"ids": requests}).all() if requests else ()
     return Known(
-        accounts,
-        {
-            one.account: one
-            for one in session.scalars(select(Conversation).where(Conversation.account.in_(lookups)))
-        },
-        {one.id: one for one in session.scalars(select(Resident).where(Resident.id.in_(residents)))},
-        {
-            one.lookup: one
-            for one in session.scalars(select(Chat).where(Chat.lookup.in_(lookups), Chat.active))
-        },
-        {one.id: one for one in offered},
-        queries.cards(session, *subjects)
-        if (subjects := {one.subject for one in offered if one.subject})
-        else [],
-        {
-            one.id: one
-            for one in session.scalars(select(ServiceRequest).where(ServiceRequest.id.in_(requests)))
-        }
-        if requests
-        else {},
+        accounts={one.lookup: one for one in accounts},
+        conversations={one.account: one for one in session.scalars(_CONVERSATIONS, who)},
+        residents={one.id: one for one in session.scalars(_RESIDENTS, {"ids": residents})},
+        groups={one.lookup: one for one in session.scalars(_GROUPS, who)},
+        offers={one.id: one for one in offered},
+        cards=queries.cards(session, *subjects) if subjects else [],
+        requests={one.id: one for one in about},
     )

@@ -96,6 +96,11 @@ class Unit:
         self.session.add_all(objects)
 
 
+def _commit(session: Session) -> None:
+    session.commit()
+    session.close()
+
+
 def _get(session: Session, kind: type[R], key: Any) -> R | None:
     session.flush()
     return session.get(kind, key)
@@ -123,12 +128,10 @@ class Store:
             unit = Unit(session, self._write_thread)
             try:
                 yield unit
-                await unit.run(Session.commit)
+                await unit.run(_commit)
             except BaseException:
-                await asyncio.shield(unit.run(Session.rollback))
+                await asyncio.shield(unit.run(Session.close))  # which rolls back what was not committed
                 raise
-            finally:
-                await asyncio.shield(unit.run(Session.close))
 
     async def write(
         self, query: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs

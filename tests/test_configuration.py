@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.alone import alone
 from bot.settings import ConfigError, load_settings
 from tests.process import KEY, huiyin
 
@@ -219,3 +220,9 @@ async def test_replay_sums_up(tmp_path: Path) -> None:
     assert summary["emergencies"] == 1
     assert summary["unclear"] == 1
     assert summary["per_class"]["照明"] == 1
+
+
+async def test_a_second_process_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    with alone(tmp_path / "huiyin.db.lock"):
+        code, _, err = await huiyin("run", folder=tmp_path, env=RUN)
+    assert (code, "already running" in err) == (1, True)

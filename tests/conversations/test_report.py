@@ -332,3 +332,39 @@ async def test_the_reminder_offers_the_same_answers_as_the_card(yueshi: Town) ->
     assert reminder.labels == ["有危险", "没有危险"]
     await yueshi.taps(resident, "没有危险")
     assert "有危险" in (await yueshi.last(resident)).labels
+
+
+async def test_danger_comes_before_an_addition(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.filed(resident)
+    await yueshi.says(resident, "进度")
+    await yueshi.taps(resident, "补充")
+    await yueshi.says(resident, "三号楼着火了")
+    assert [one.urgent for one in await yueshi.requests()] == [False, True]
+
+
+async def test_an_answer_to_a_message_about_a_request_is_added_to_it(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.pass_time(hours=1)
+    receipt = await yueshi.card(resident, "已提交")
+    await yueshi.says(resident, "是三楼那一盏", reply_to=receipt.id)
+    assert "已补充到" in (await yueshi.last(resident)).text
+    assert "是三楼那一盏" in (await yueshi.last(member)).text
+    assert len(await yueshi.requests()) == 1
+
+
+async def test_asked_for_more_the_next_words_are_added(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.pass_time(hours=1)
+    await yueshi.says(resident, "进度")
+    await yueshi.taps(resident, "补充")
+    await yueshi.says(resident, "灯罩也破了")
+    assert "灯罩也破了" in (await yueshi.last(member)).text
+    await yueshi.pass_time(hours=1)
+    await yueshi.says(resident, "垃圾没人清运")
+    assert "垃圾" in (await yueshi.last(resident)).text
+    assert "提交" in (await yueshi.last(resident)).labels

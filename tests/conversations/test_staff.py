@@ -381,3 +381,15 @@ async def test_a_missed_limit_reminds_the_handler_once_for_each(yueshi: Town) ->
     late = [one.text for one in await member.sees() if "时限" in one.text]
     assert len(late) == 1
     assert "接单" in late[0]
+
+
+async def test_a_result_for_what_was_withdrawn_meanwhile_changes_nothing(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.taps(member, "办结")
+    await yueshi.taps(resident, "撤回")
+    await yueshi.says(member, "灯泡已经换新，请再看看")
+    request = await yueshi.request()
+    assert (request.status, request.result) == ("cancelled", None)
+    assert "现在不能这样办" in (await yueshi.last(member)).text
