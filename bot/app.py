@@ -83,6 +83,8 @@ class App:
 
     async def run(self) -> None:
         """Run all loops until cancelled. A loop that fails says so, shows in /readyz, and goes on."""
+        if self.telegram is not None:
+            self._failing["telegram"] = "starting"
         async with asyncio.TaskGroup() as tasks:
             for name, work in {
                 "dispatcher": self._dispatch,
@@ -151,10 +153,12 @@ class App:
         texts = self.offices.current.texts
         await telegram.publish_commands(texts.menu())
         if settings.mode is TelegramMode.POLLING:
+            self._failing.pop("telegram", None)
             await telegram.poll(lambda body: self.intake.receive(telegram, body))
         secret = settings.webhook_secret.get_secret_value()
         if not await telegram.set_webhook(settings.webhook_url, secret):
             raise ConnectionError("the platform did not take the webhook")
+        self._failing.pop("telegram", None)
         log.info("webhook registered", channel=telegram.name)
         await asyncio.Event().wait()
 

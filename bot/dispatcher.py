@@ -73,6 +73,8 @@ class Dispatcher:
             for waiting, message in readable:
                 turn = await self._turn(desk, waiting.message, message, known)
                 about = await handle(turn)
+                if turn.resident is not None:  # perhaps only since this message
+                    known.residents[turn.resident.id] = turn.resident
                 metrics.handled.labels(about).inc()
                 log.info("handled", message=waiting.message, channel=message.channel, about=about)
             await desk.finish()
@@ -110,8 +112,6 @@ class Dispatcher:
         if message.kind is Kind.TEXT:
             turn.command = desk.office.texts.command(message.text)
         await self._resolve(turn, known)
-        if turn.resident is not None:
-            known.residents.setdefault(turn.resident.id, turn.resident)
         return turn
 
     def _account(self, desk: Desk, channel: str, address: str, known: Known) -> Account:

@@ -35,7 +35,7 @@ async def media_settled(desk: Desk, attachment: Attachment) -> None:
     request = await desk.unit.get(ServiceRequest, attachment.request) if attachment.request else None
     if request is None:
         return
-    for member in cards.handlers_of(request):
+    for member in filing.in_charge(desk, request):
         if attachment.state is MediaState.STORED:
             cards.send_photo(desk, request, member, attachment.id)
         else:

@@ -86,9 +86,14 @@ async def assign_to(
     request.assignee = member
     request.reason = {"terms": [list(term) for term in reasons]}
     await lifecycle.advance(desk, request, Event.ASSIGN, actor, who, assignee=member, reason=request.reason)
-    for one in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
+    for one in in_charge(desk, request):
         await cards.post_to_member(desk, request, one, told)
     await cards.post_to_group(desk, request)
+
+
+def in_charge(desk: Desk, request: ServiceRequest) -> list[str]:
+    """Who has the request now: its handlers, or the dispatchers while nobody has."""
+    return cards.handlers_of(request) or dispatchers(desk, request.area or request.community)
 
 
 async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) -> None:
@@ -203,7 +208,7 @@ async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> N
     told = await _keep(desk, request, draft, "addition")
     desk.record(request, "addition", "resident")
     request.touched_at = desk.now
-    for member in cards.handlers_of(request) or dispatchers(desk, request.area or request.community):
+    for member in in_charge(desk, request):
         desk.say(
             to_member(member),
             "addition",

@@ -95,7 +95,7 @@ async def _urge(turn: Turn, request: ServiceRequest) -> None:
         raise RefusalError("urged_already", number=request.number)
     request.urged_at = turn.now
     turn.desk.record(request, "urge", RESIDENT)
-    for member in cards.handlers_of(request):
+    for member in filing.in_charge(turn.desk, request):
         turn.desk.say(
             to_member(member), "urged", urgency=Urgency.URGENT, request=request, number=request.number
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from handlers import cards, drafts, filing, lifecycle, report
+from handlers import drafts, filing, lifecycle, report
 from handlers.desk import Desk, Urgency, to_member, to_resident
 from handlers.drafts import Draft, Question, next_question
 from handlers.turn import Turn
@@ -23,7 +23,7 @@ def _late(step: Step) -> Callable[[Desk, ServiceRequest], Awaitable[None]]:
             return
         desk.record(request, "late", filing.SYSTEM, limit=step)
         limit = desk.office.texts.label(f"limit_{step}")
-        for member in cards.handlers_of(request):
+        for member in filing.in_charge(desk, request):
             desk.say(
                 to_member(member),
                 "late",

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.codes import token_of
 from bot.sandbox.faults import FaultKind
 from storage import queries
-from storage.tables import Attachment
+from storage.tables import Attachment, Resident
 from tests.town import Town
 
 
@@ -368,3 +368,16 @@ async def test_asked_for_more_the_next_words_are_added(yueshi: Town) -> None:
     await yueshi.says(resident, "垃圾没人清运")
     assert "垃圾" in (await yueshi.last(resident)).text
     assert "提交" in (await yueshi.last(resident)).labels
+
+
+async def test_a_newcomers_messages_in_one_batch_are_one_resident_and_one_draft(yueshi: Town) -> None:
+    resident = await yueshi.person(9001)
+    for text in ("3号楼的", "楼道灯坏了", "好几天了"):
+        await resident.says(text)
+    await yueshi.settle()
+    await yueshi.taps(resident, "提交")
+    assert await report_text(yueshi) == "3号楼的\n楼道灯坏了\n好几天了"
+    count = await yueshi.app.store.read(
+        lambda session: session.scalar(select(func.count()).select_from(Resident))
+    )
+    assert count == 1
