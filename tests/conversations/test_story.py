@@ -11,7 +11,7 @@ async def test_from_the_code_to_the_verdict(yueshi: Town) -> None:
     await yueshi.settle()
     welcome = await yueshi.last(resident)
     assert "3号楼" in welcome.text
-    assert "半年后隐去个人信息" in welcome.text
+    assert "只用来办这件事" in welcome.text
 
     await yueshi.says(resident, "楼道灯坏了，晚上看不见")
     card = await yueshi.last(resident)
