@@ -229,7 +229,11 @@ def _mark_lost(session: Session, marks: Sequence[Mark], now: datetime) -> None:
 
 
 def move_chat(session: Session, chat: int, lookup: str, sealed: bytes) -> None:
-    """A group has another address from now on."""
+    """A group has another address from now on; a row that had this address before gives it up."""
+    before = session.scalar(select(Chat).where(Chat.lookup == lookup, Chat.id != chat))
+    if before is not None:
+        before.lookup, before.active = f"old:{before.id}", False
+        session.flush()
     session.execute(
         update(Chat).where(Chat.id == chat).values(lookup=lookup, address=sealed, unreachable_at=None)
     )

@@ -10,7 +10,7 @@ from bot.codes import token_of
 from bot.sandbox.faults import FaultKind
 from storage import queries
 from storage.tables import Attachment, Resident
-from tests.town import Town
+from tests.town import GROUP, Town
 
 
 async def report_text(town: Town) -> str:
@@ -379,3 +379,14 @@ async def test_a_newcomers_messages_in_one_batch_are_one_resident_and_one_draft(
         lambda session: session.scalar(select(func.count()).select_from(Resident))
     )
     assert count == 1
+
+
+async def test_the_residents_own_number_reaches_the_handler_and_nobody_else(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    member, chief = await yueshi.staff(1001, 1101)
+    await yueshi.says(resident, "楼道灯坏了")
+    await resident.sends_contact(phone="13800138000")
+    await yueshi.settle()
+    await yueshi.taps(resident, "提交")
+    assert "13800138000" in (await yueshi.card(member, "楼道灯坏了")).text
+    assert "13800138000" not in "".join(one.text for one in await chief.sees(GROUP))

@@ -393,3 +393,15 @@ async def test_a_result_for_what_was_withdrawn_meanwhile_changes_nothing(yueshi:
     request = await yueshi.request()
     assert (request.status, request.result) == ("cancelled", None)
     assert "现在不能这样办" in (await yueshi.last(member)).text
+
+
+async def test_a_roster_with_a_groups_old_address_still_reaches_it(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (chief,) = await yueshi.staff(1101)
+    moved = await chief.migrates(GROUP)
+    await yueshi.settle()
+    await yueshi.load(read_roster(DEFAULTS / "roster.yaml"))
+    await yueshi.filed(resident)
+    assert "照明" in (await yueshi.last(chief, moved)).text
+    await yueshi.taps(chief, "我来看看", chat=moved)
+    assert (await yueshi.request()).claimed_by == "z1"
