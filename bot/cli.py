@@ -23,8 +23,6 @@ from storage.store import StoreError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SAMPLE_ROSTER = DEFAULTS / "roster.yaml"
-
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

@@ -59,11 +59,6 @@ class Document:
         return Problem(self.file, self.line_of(loc), message)
 
 
-def load_yaml(path: Path, model: type[M]) -> M:
-    """Raises FileError with every mistake found."""
-    return validate(load_document(path), model)
-
-
 def load_document(path: Path) -> Document:
     text = _read(path)
     _refuse_tabs(path, text)

@@ -1,4 +1,4 @@
-"""Where a matter is, read from a resident's words; and those words without what points at one household."""
+"""Where a matter is, read from a resident's words; and those words without private numbers."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,21 +13,6 @@ _COUNT = r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[�
 _BUILDING = re.compile(rf"({_COUNT})(?:号楼|栋楼|幢楼|号栋|栋|幢|#楼|#)")
 _NUMBERED = re.compile(rf"({_COUNT})(?=号楼|单元|网格|组|片|邻|队|期|区|号院)")
 _DENIED = re.compile(r"(?:(?<!是)不是|(?<!在)不在|不住|并非|不属于)(?:在|住|我们|咱们)?$")
-
-_ELLIPSIS = "…"
-_CHINESE = "零〇一二三四五六七八九"
-_NUMBER = rf"(?:[0-9]{{1,4}}|[{_CHINESE}十]{{1,4}})"
-_DOOR = re.compile(
-    rf"""
-    (?<![0-9-]) [0-9]{{1,3}} [-—–] (?:[0-9]{{1,2}} [-—–])? [0-9]{{3,4}} (?![0-9-]) (?:室|房|号)?   # 8-2-1502
-    | {_NUMBER} \s* 单元 \s* {_NUMBER} (?:室|房|号|户)                                           # 2单元501室
-    | {_NUMBER} \s* 单元 \s* (?:[0-9]{{3,4}}|[{_CHINESE}]{{3,4}})                                # 2单元501
-    | (?<=[楼栋幢#座]) \s* [0-9]{{3,4}} (?![0-9]) (?:室|房|号)?                                  # 3号楼501
-    | (?:(?<![0-9])[0-9]{{3,4}}|[{_CHINESE}]{{3,4}}) \s* (?:室|房间|号房|房(?!租|价|产|贷|子))    # 501室
-    | {_NUMBER} \s* [楼层] \s* [东西南北中左右] (?:边|面|侧)? [户门手]                           # 五楼东户
-    """,
-    re.VERBOSE,
-)
 
 _GAP = r"[\s.·_-]?"
 _PRIVATE = re.compile(
@@ -82,11 +67,6 @@ def find_place(text: str, places: Places) -> str | None:
     depth = {code: _depth(places.by_code[code], named, plain) for code in named}
     deepest = [code for code in depth if depth[code] == max(depth.values())]
     return deepest[0] if len(deepest) == 1 else None
-
-
-def strip_door(text: str) -> str:
-    """For a group chat: the building may stay, what names the household becomes an ellipsis."""
-    return _DOOR.sub(_ELLIPSIS, readable(text))
 
 
 def redact(text: str) -> str:

@@ -146,14 +146,6 @@ def park(session: Session, message: int, error: str) -> None:
     )
 
 
-def next_waiting(session: Session) -> datetime | None:
-    return session.scalar(select(func.min(Work.not_before)))
-
-
-def depth(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(Work)) or 0
-
-
 # --- what is known about those who wrote ------------------------------------------------------
 
 

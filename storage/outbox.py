@@ -284,8 +284,3 @@ def next_due(session: Session) -> datetime | None:
     """When the next waiting chat may be written to; None where nothing waits."""
     later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
     return session.scalar(select(func.min(later)).where(ChatQueue.waiting))
-
-
-def depth(session: Session) -> int:
-    waiting = select(func.count()).select_from(Notification).where(Notification.state < SendState.SENT)
-    return session.scalar(waiting) or 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.files import FileError, load_document, load_yaml, validate
+from bot.files import FileError, load_document, validate
 
 
 class Role(StrEnum):
@@ -58,20 +58,20 @@ def roster(tmp_path: Path) -> Path:
 def refusal(path: Path, text: str | bytes) -> list[str]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(FileError) as caught:
-        load_yaml(path, Roster)
+        validate(load_document(path), Roster)
     return [str(problem).removeprefix(f"{path.parent}/") for problem in caught.value.problems]
 
 
 def test_a_right_file(roster: Path) -> None:
     roster.write_text("\ufeff" + GOOD, encoding="utf-8")
-    loaded = load_yaml(roster, Roster)
+    loaded = validate(load_document(roster), Roster)
     assert [area.code for area in loaded.areas] == ["YS", "YS-1"]
     assert loaded.members["m1"].role is Role.GRID_MEMBER
 
 
 def test_keys_stay_as_written(roster: Path) -> None:
     roster.write_text(GOOD + "  110: {role: duty_desk}\n  no: {role: duty_desk}\n", encoding="utf-8")
-    assert list(load_yaml(roster, Roster).members) == ["m1", "110", "no"]
+    assert list(validate(load_document(roster), Roster).members) == ["m1", "110", "no"]
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_bytes(raw)
     with contextlib.suppress(FileError):
-        load_yaml(path, Roster)
+        validate(load_document(path), Roster)
