@@ -74,7 +74,7 @@ class App:
         return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing))
 
     async def close(self) -> None:
-        await self.outbox.settle()
+        await self.outbox.finish()
         if self.telegram is not None:
             await self.telegram.close()
         self.store.close()

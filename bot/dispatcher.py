@@ -106,13 +106,18 @@ class Dispatcher:
         )
         if not message.private:
             await self._place(turn, known)
-        elif account.unreachable_at is not None and message.present:
-            account.unreachable_at = None  # who writes can be reached again, and hears what was missed
-            await desk.unit.run(outbox.revive, _chats_of(turn), desk.now)
+        await self._welcome_back(turn)
         if message.kind is Kind.TEXT:
             turn.command = desk.office.texts.command(message.text)
         await self._resolve(turn, known)
         return turn
+
+    async def _welcome_back(self, turn: Turn) -> None:
+        """Whoever writes can be reached again, and hears what was missed."""
+        lost = turn.account if turn.message.private else turn.group
+        if lost is not None and lost.unreachable_at is not None and turn.message.present:
+            lost.unreachable_at = None
+            await turn.desk.unit.run(outbox.revive, _chats_of(turn), turn.now)
 
     def _account(self, desk: Desk, channel: str, address: str, known: Known) -> Account:
         lookup = self._vault.lookup(channel, address)

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 IN_FLIGHT = 64  # sends at once, and never more than a second's worth: the most that a crash can repeat
 LEASE = timedelta(seconds=40)  # longer than any send takes, with its marking
 LONGEST_PAUSE = 300.0
-MOST_ATTEMPTS = 12
+MOST_ATTEMPTS = 300  # at the longest pause about a day: a platform may be away for long
 _REPEATS = 3
 # Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
@@ -103,6 +103,13 @@ class Outbox:
         while self._sending:
             await asyncio.wait(self._sending)
 
+    async def finish(self) -> None:
+        """Wait for the sends in flight and write what became of them, so that a restart repeats none."""
+        await self.settle()
+        marks, self._marks = self._marks, []
+        if marks:
+            await self._store.write(outbox.mark, marks, self._clock.now())
+
     async def next_due(self) -> datetime | None:
         """When there may be something to send again; None where nothing waits."""
         due = await self._store.read(outbox.next_due)
@@ -130,7 +137,7 @@ class Outbox:
         rest = now + chat_pause(self._pacing, job.said.chat)
         if isinstance(result, Sent):
             return Mark(job, SendState.SENT, rest, sent_at=now, ref=result.ref)
-        if isinstance(result, Moved):
+        if isinstance(result, Moved) and job.said.chat.startswith("chat:"):
             await self._move(job, result.address)
             return Mark(job, SendState.WAITING, now)
         log.warning(
@@ -140,8 +147,8 @@ class Outbox:
             return Mark(job, SendState.WAITING, now + self._pause(job, result), error=result.reason)
         if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts < _REPEATS:
             return Mark(job, SendState.WAITING, rest, error=_PERHAPS)
-        if isinstance(result, Unreachable):
-            return Mark(job, SendState.UNREACHABLE, now, error=result.reason, lost_account=True)
+        if isinstance(result, Unreachable | Moved):  # a group of no roster that moved is nobody's any more
+            return Mark(job, SendState.UNREACHABLE, now, error=_reason(result), lost_account=True)
         state = SendState.UNKNOWN if isinstance(result, Unknown) else SendState.FAILED
         return Mark(job, state, rest, error=result.reason)
 
@@ -174,6 +181,10 @@ class Outbox:
                     await delivery.undelivered(desk, one.job.said, one.error or "")
             await desk.finish()
         self.wake.set()
+
+
+def _reason(result: Unreachable | Moved) -> str:
+    return result.reason if isinstance(result, Unreachable) else "moved"
 
 
 _LOST = (SendState.UNREACHABLE, SendState.FAILED, SendState.UNKNOWN)

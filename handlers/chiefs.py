@@ -69,6 +69,8 @@ async def _start(turn: Turn, request: ServiceRequest, member: Member) -> None:
 
 
 async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    """已处理 from somebody who has not claimed it yet claims it too."""
+    await _claim(turn, request, member)
     _capacity(request, member)
     tasks.ask_result(turn, request, to_chat(turn.group.id if turn.group else 0))
 

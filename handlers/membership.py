@@ -6,13 +6,15 @@ from handlers.turn import Turn
 
 async def private_changed(turn: Turn) -> None:
     """Blocked or unblocked: nothing is said, but from now on we know whether they can be reached."""
-    turn.account.unreachable_at = None if turn.message.present else turn.now
+    if not turn.message.present:
+        turn.account.unreachable_at = turn.now
 
 
 async def group_changed(turn: Turn) -> None:
     """Added to or removed from a staff group of the roster."""
     assert turn.group is not None  # noqa: S101 (the table of handlers matched on it)
-    turn.group.unreachable_at = None if turn.message.present else turn.now
+    if not turn.message.present:
+        turn.group.unreachable_at = turn.now
 
 
 async def unknown_group(turn: Turn) -> None:

@@ -218,12 +218,9 @@ _MARK_CHAT = (
 def _mark_lost(session: Session, marks: Sequence[Mark], now: datetime) -> None:
     """The platform says that nobody is there: remember it until they turn up again."""
     for one in marks:
-        account, (kind, _, key) = (
-            one.job.address and one.job.address.account,
-            one.job.said.chat.partition(":"),
-        )
-        if account is not None:
-            session.execute(update(Account).where(Account.id == account).values(unreachable_at=now))
+        address, (kind, _, key) = one.job.address, one.job.said.chat.partition(":")
+        if address is not None and address.account is not None:
+            session.execute(update(Account).where(Account.id == address.account).values(unreachable_at=now))
         elif kind == "chat":
             session.execute(update(Chat).where(Chat.id == int(key)).values(unreachable_at=now))
 

@@ -83,7 +83,6 @@ class TelegramChannel:
 
     def __init__(self, api: TelegramApi) -> None:
         self.api = api
-        self._acknowledging: set[asyncio.Task[Any]] = set()
 
     async def warm_up(self) -> None:
         """Import the parser beside the event loop, so that the first resident does not wait for it."""

@@ -8,6 +8,7 @@ import pytest
 from bot.roster import read_roster
 from bot.sandbox.faults import FaultKind
 from bot.settings import DEFAULTS
+from storage import outbox
 from tests.town import GROUP, Town
 
 
@@ -405,3 +406,56 @@ async def test_a_roster_with_a_groups_old_address_still_reaches_it(yueshi: Town)
     assert "照明" in (await yueshi.last(chief, moved)).text
     await yueshi.taps(chief, "我来看看", chat=moved)
     assert (await yueshi.request()).claimed_by == "z1"
+
+
+async def test_a_group_that_takes_the_bot_back_gets_what_it_missed(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (chief,) = await yueshi.staff(1101)
+    await chief.removes_bot(GROUP)
+    await yueshi.settle()
+    await yueshi.filed(resident)
+    assert not [one for one in await chief.sees(GROUP) if "照明" in one.text]
+    await chief.adds_bot(GROUP)
+    await yueshi.settle()
+    assert "照明" in (await yueshi.last(chief, GROUP)).text
+
+
+async def test_a_platform_that_is_away_for_hours_delays_and_loses_nothing(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.says(resident, "楼道灯坏了")
+    await resident.taps("提交")
+    await yueshi.sandbox.fails(FaultKind("502_html"), method="sendMessage", times=10_000)
+    await yueshi.settle()
+    for _ in range(40):
+        await yueshi.pass_time(minutes=6)
+    await yueshi.sandbox.heals()
+    await yueshi.pass_time(minutes=6)
+    assert len([one for one in await member.sees() if "楼道灯坏了" in one.text]) == 1
+
+
+async def test_what_was_sent_before_the_end_is_not_sent_again(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await resident.says("楼道灯坏了")
+    await yueshi.app.intake.settle()
+    async with asyncio.timeout(5):
+        while not await yueshi.app.dispatcher.step():  # noqa: ASYNC110 (the webhook is another server's)
+            await asyncio.sleep(0.005)
+    yueshi.clock.advance(timedelta(seconds=2))  # the chat has rested from the welcome
+    assert await yueshi.app.outbox.step()
+    await yueshi.app.outbox.finish()
+    assert await yueshi.app.store.write(outbox.release_all) == 0
+    await yueshi.settle()
+    assert len([one for one in await resident.sees() if "我记下来了" in one.text]) == 1
+
+
+async def test_a_chief_who_has_done_it_already_says_so_in_one_reply(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (chief,) = await yueshi.staff(1101)
+    await yueshi.filed(resident)
+    card = await yueshi.last(chief, GROUP)
+    await yueshi.says(chief, "已处理", chat=GROUP, reply_to=card.id)
+    assert (await yueshi.request()).claimed_by == "z1"
+    asked = await yueshi.card(chief, "办理结果", GROUP)
+    await yueshi.says(chief, "路过顺手换了灯泡，已经亮了", chat=GROUP, reply_to=asked.id)
+    assert (await yueshi.request()).status == "done"
