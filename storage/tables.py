@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -112,6 +112,32 @@ class Resident(Base):
     consented_at: Mapped[datetime | None]
     elder: Mapped[bool] = mapped_column(default=False)
     home_area: Mapped[str | None]
+    strikes: Mapped[list[str]] = mapped_column(default=list)
+    muted_until: Mapped[datetime | None]
+
+
+class Leave(Base):
+    """A member is away from `starts` to `ends`; the deputy counts once `agreed_at` is set."""
+
+    __tablename__ = "leave"
+    id: Mapped[Id]
+    member: Mapped[str] = mapped_column(_to("member.code"), index=True)
+    starts: Mapped[datetime]
+    ends: Mapped[datetime]
+    deputy: Mapped[str | None]
+    asked_at: Mapped[datetime]
+    agreed_at: Mapped[datetime | None]
+    declined_at: Mapped[datetime | None]
+
+
+class JoinCode(Base):
+    """A one-time code with which a member binds their account; only its keyed hash is kept."""
+
+    __tablename__ = "join_code"
+    lookup: Mapped[str] = mapped_column(String(40), primary_key=True)
+    member: Mapped[str] = mapped_column(_to("member.code"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class Account(Base):
@@ -165,6 +191,18 @@ class Audit(Base):
     difference: Mapped[Json]
 
 
+class AccessLog(Base):
+    """Who saw a personal or sealed field, of which request, and for what purpose."""
+
+    __tablename__ = "access_log"
+    id: Mapped[Id]
+    at: Mapped[datetime]
+    who: Mapped[str]
+    request: Mapped[int | None] = mapped_column(index=True)
+    subject: Mapped[str]
+    purpose: Mapped[str]
+
+
 class Counter(Base):
     """A number that only rises: request numbers by community and day, the organisation's revision."""
 
@@ -186,10 +224,15 @@ class Conversation(Base):
     place: Mapped[str | None]
     touched_at: Mapped[datetime | None]
     last_request: Mapped[int | None]
+    repeated: Mapped[Json | None]
 
 
 class ServiceRequest(Base):
-    """A filed request. `version` rises with every change: a claim is a compare-and-set on it."""
+    """A filed request. `version` rises with every change: a claim is a compare-and-set on it.
+
+    `alerted` are those who may act beside the assignee: reached in an emergency, or by a rung of the ladder.
+    `clocks` says for each running limit since when it counts and how much of it was used before that.
+    """
 
     __tablename__ = "service_request"
     id: Mapped[Id]
@@ -198,6 +241,13 @@ class ServiceRequest(Base):
     area: Mapped[str | None]
     resident: Mapped[int] = mapped_column(_to("resident.id"), index=True)
     channel: Mapped[str]
+    source: Mapped[str] = mapped_column(default="chat")
+    anonymous: Mapped[bool] = mapped_column(default=False)
+    sealed: Mapped[bool] = mapped_column(default=False)
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    endorsements: Mapped[int] = mapped_column(default=0)
+    master: Mapped[int | None] = mapped_column(index=True)
     status: Mapped[Status]
     status_since: Mapped[datetime]
     category: Mapped[str | None]
@@ -212,29 +262,122 @@ class ServiceRequest(Base):
     seen_by: Mapped[list[str]] = mapped_column(default=list)
     not_here_by: Mapped[list[str]] = mapped_column(default=list)
     returned_by: Mapped[list[str]] = mapped_column(default=list)
+    rung: Mapped[int] = mapped_column(default=0)
+    light: Mapped[str | None]
+    reds: Mapped[int] = mapped_column(default=0)
     due_ack: Mapped[datetime | None]
     due_contact: Mapped[datetime | None]
+    due_plan: Mapped[datetime | None]
     due_result: Mapped[datetime | None]
+    clocks: Mapped[Json] = mapped_column(default=dict)
+    paused_at: Mapped[datetime | None]
+    paused_seconds: Mapped[int] = mapped_column(default=0)
+    extension: Mapped[Json | None]
+    referral: Mapped[Json | None]
+    planned_for: Mapped[datetime | None]
+    assigned_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    contacted_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
     result: Mapped[int | None]
+    result_code: Mapped[str | None]
     verdict: Mapped[str | None]
+    verdict_at: Mapped[datetime | None]
     reopened: Mapped[int] = mapped_column(default=0)
     urged_at: Mapped[datetime | None]
+    urges: Mapped[int] = mapped_column(default=0)
     touched_at: Mapped[datetime]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
+    __table_args__ = (Index("service_request_alike", "community", "category", "created_at"),)
+
+
+class Endorsement(Base):
+    """A resident says that a request is theirs too; each counts once."""
+
+    __tablename__ = "endorsement"
+    id: Mapped[Id]
+    request: Mapped[int] = mapped_column(_to("service_request.id"))
+    resident: Mapped[int] = mapped_column(_to("resident.id"), index=True)
+    at: Mapped[datetime]
+
+    __table_args__ = (Index("endorsement_once", "request", "resident", unique=True),)
+
+
+class Assignment(Base):
+    """Who was responsible for a request from when to when; no member stands for the community's queue."""
+
+    __tablename__ = "assignment"
+    id: Mapped[Id]
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    member: Mapped[str | None]
+    role: Mapped[str | None]
+    area: Mapped[str | None]
+    urgent: Mapped[bool] = mapped_column(default=False)
+    at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+
+    __table_args__ = (Index("assignment_member", "member", "at"),)
+
+
+class Letter(Base):
+    """A numbered 提醒函 to a unit that let a limit pass twice over."""
+
+    __tablename__ = "letter"
+    number: Mapped[str] = mapped_column(String(40), primary_key=True)
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    area: Mapped[str]
+    to: Mapped[list[str]] = mapped_column(default=list)
+    at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[int | None]
+
+
+class Feedback(Base):
+    """A category was put right: by whom, from what, to what; the text only as a hash."""
+
+    __tablename__ = "feedback"
+    id: Mapped[Id]
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    before: Mapped[str | None]
+    after: Mapped[str | None]
+    who: Mapped[str]
+    text_hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+
+class Patrol(Base):
+    """A member has been round their grid on a day; each grid and day counts once."""
+
+    __tablename__ = "patrol"
+    id: Mapped[Id]
+    area: Mapped[str]
+    day: Mapped[str] = mapped_column(String(10))
+    member: Mapped[str]
+    at: Mapped[datetime]
+    finding: Mapped[int | None]
+
+    __table_args__ = (Index("patrol_once", "area", "day", unique=True),)
 
 
 class Note(Base):
-    """A text that belongs to a request, in an erasable column; history refers to it by id."""
+    """A text that belongs to a request, in an erasable column; history refers to it by id.
+
+    `body` is what staff may see; `original`, sealed, is what was written, where that is more.
+    """
 
     __tablename__ = "note"
     id: Mapped[Id]
     request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
     kind: Mapped[str]
     body: Mapped[str] = mapped_column(Text)
+    original: Mapped[bytes | None] = mapped_column(LargeBinary)
     author: Mapped[str]
     at: Mapped[datetime]
 

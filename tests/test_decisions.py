@@ -1,7 +1,6 @@
-"""Pure decisions, as tables: the next status, the responsible person, the due time."""
+"""Pure decisions, as tables: the responsible person, the due time."""
 
 from datetime import UTC, datetime, time, timedelta
-from itertools import product
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,71 +8,9 @@ import pytest
 from routing.choose import Situation, alerted, candidates, choose, lead_roles
 from routing.limits import Calendar, Hours, Limit, add
 from routing.organisation import Appointment, Area, AreaKind, Member, Organisation, Role
-from routing.transitions import OPEN, TRANSITIONS, Actor, Event, Status, next_status, path_to
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-
-# --- statuses ---------------------------------------------------------------------------------
-
-ALLOWED = {
-    ("submitted", "accept", "system", "accepted"),
-    ("submitted", "triage", "system", "triage"),
-    ("triage", "classify", "dispatcher", "accepted"),
-    ("accepted", "assign", "system", "assigned"),
-    ("accepted", "assign", "dispatcher", "assigned"),
-    ("assigned", "acknowledge", "handler", "acknowledged"),
-    ("assigned", "acknowledge", "chief", "acknowledged"),
-    ("assigned", "return", "handler", "triage"),
-    ("acknowledged", "return", "handler", "triage"),
-    ("acknowledged", "start", "handler", "in_progress"),
-    ("acknowledged", "start", "chief", "in_progress"),
-    ("in_progress", "finish", "handler", "done"),
-    ("in_progress", "finish", "chief", "done"),
-    ("done", "satisfied", "resident", "closed"),
-    ("done", "partly", "resident", "closed"),
-    ("done", "not_solved", "resident", "reopened"),
-    ("done", "expire", "system", "closed"),
-    ("closed", "reopen", "resident", "reopened"),
-    ("reopened", "assign", "system", "assigned"),
-    ("reopened", "assign", "dispatcher", "assigned"),
-    *((status, "withdraw", "resident", "cancelled") for status in (
-        "submitted", "triage", "accepted", "assigned", "acknowledged", "in_progress", "reopened",
-    )),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("status", "event", "actor"), list(product(Status, Event, Actor)))
-def test_every_pair_of_status_and_event_for_every_capacity(
-    status: Status, event: Event, actor: Actor
-) -> None:
-    after = next_status(status, event, actor)
-    expected = {row[3] for row in ALLOWED if row[:3] == (status, event, actor)}
-    assert ({after.value} if after else set()) == expected
-
-
-def test_every_open_status_has_a_way_out_and_ended_ones_hardly_any() -> None:
-    for status in OPEN:
-        assert any(before is status for before, _ in TRANSITIONS)
-    assert {event for before, event in TRANSITIONS if before is Status.CLOSED} == {Event.REOPEN}
-    assert not [before for before, _ in TRANSITIONS if before is Status.CANCELLED]
-
-
-@pytest.mark.parametrize(
-    ("status", "event", "steps"),
-    [
-        (Status.ASSIGNED, Event.FINISH, ("acknowledge", "start", "finish")),
-        (Status.ASSIGNED, Event.START, ("acknowledge", "start")),
-        (Status.ACKNOWLEDGED, Event.FINISH, ("start", "finish")),
-        (Status.IN_PROGRESS, Event.FINISH, ("finish",)),
-        (Status.IN_PROGRESS, Event.START, ("start",)),
-        (Status.DONE, Event.FINISH, ("finish",)),
-        (Status.ASSIGNED, Event.RETURN, ("return",)),
-    ],
-)
-def test_early_buttons_record_the_moves_between(status: Status, event: Event, steps: tuple[str, ...]) -> None:
-    assert path_to(status, event) == steps
-
 
 # --- people -----------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -47,6 +49,47 @@ def test_the_migrations_make_just_the_tables_that_the_code_knows(path: Path) -> 
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     engine.dispose()
+
+
+def test_an_older_database_comes_forward_with_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "huiyin.db"
+    _at_revision(path, "0001")
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO resident (id, created_at, elder) VALUES (7, 1, 0)")
+        _insert(connection, "service_request", {"id": 1, "resident": 7, "number": "YS261123-0001"})
+    connection.close()
+    assert schema.standing(path) is Standing.BEHIND
+    backup = schema.migrate(path, NOW)
+    assert backup is not None
+    assert backup.exists()
+    engine = open_engine(path, writes=False)
+    with Session(engine) as session:
+        (found,) = session.scalars(select(ServiceRequest))
+        assert (found.source, found.sealed, found.clocks, found.endorsements) == ("chat", False, {}, 0)
+        resident = session.get(Resident, 7)
+        assert resident is not None
+        assert resident.strikes == []
+    engine.dispose()
+
+
+def _at_revision(path: Path, revision: str) -> None:
+    """A database as an earlier release left it."""
+    engine = open_engine(path, writes=True)
+    with engine.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def _insert(connection: sqlite3.Connection, table: str, values: dict[str, object]) -> None:
+    """A row with something in every column that must have something."""
+    filler = {"JSON": "{}", "VARCHAR": "submitted"}
+    for _, name, kind, required, _, _ in connection.execute(f"PRAGMA table_info({table})").fetchall():
+        if required and name not in values:
+            values[name] = filler.get(kind.split("(")[0], 0)
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))  # noqa: S608
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(path: Path) -> None:
