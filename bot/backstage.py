@@ -12,7 +12,7 @@ from bot.codes import link, picture, token_of
 from bot.offices import OfficeFiles, Offices
 from bot.roster import Roster, load_roster, read_roster
 from bot.sandbox.people import Person, Sandbox
-from bot.settings import DEFAULTS
+from bot.settings import DEFAULTS, Settings
 from bot.trace import in_words
 from storage import trace
 from storage.secrets import Vault
@@ -31,9 +31,7 @@ class Backstage:
         self._forget()
         self.secret_key = _own_key(folder / "demo.key")
         ready_database(self.database)
-        office = OfficeFiles(
-            DEFAULTS / "rules" / "taxonomy.yaml", DEFAULTS / "texts" / "zh.yaml", DEFAULTS / "limits.yaml"
-        )
+        office = OfficeFiles.of(Settings())
         self._store = Store(self.database)
         self._offices = Offices(self._store, office)
         self._clock = clock

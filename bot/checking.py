@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from bot.app import secret_key
 from bot.files import FileError
 from bot.limits import load_limits
+from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
@@ -38,6 +39,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("rules", settings.rules_file, load_rules),
         ("texts", settings.texts_file, load_texts),
         ("limits", settings.limits_file, load_limits),
+        ("roles", settings.roles_file, load_roles),
     ):
         try:
             load(path)

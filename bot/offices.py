@@ -1,9 +1,10 @@
-"""The office in force: rules, texts and limits from the clerk's files, people and places from the store."""
+"""The office in force: the clerk's files, and people and places from the store, as one value."""
 
 from pathlib import Path
 
 from bot.files import Watched
 from bot.limits import load_limits
+from bot.roles import load_roles
 from bot.rules import RulesFile
 from bot.settings import Settings
 from bot.texts import load_texts
@@ -11,25 +12,27 @@ from handlers.office import Office
 from handlers.texts import Texts
 from routing.limits import Limits
 from routing.organisation import Organisation
+from routing.roles import Roles
 from storage import directory
 from storage.store import Store
 
 
 class OfficeFiles:
-    """The clerk's three files. At the start a wrong one raises FileError; later the last good one stays."""
+    """The clerk's four files. At the start a wrong one raises FileError; later the last good one stays."""
 
-    def __init__(self, rules: Path, texts: Path, limits: Path) -> None:
+    def __init__(self, rules: Path, texts: Path, limits: Path, roles: Path) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
         self.limits: Watched[Limits] = Watched(limits, load_limits)
+        self.roles: Watched[Roles] = Watched(roles, load_roles)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
-        return cls(settings.rules_file, settings.texts_file, settings.limits_file)
+        return cls(settings.rules_file, settings.texts_file, settings.limits_file, settings.roles_file)
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
-        return any([await file.refresh() for file in (self.rules, self.texts, self.limits)])
+        return any([await file.refresh() for file in (self.rules, self.texts, self.limits, self.roles)])
 
 
 class Offices:
@@ -58,4 +61,6 @@ class Offices:
 
     def _assemble(self, organisation: Organisation) -> Office:
         files = self._files
-        return Office(organisation, files.rules.value, files.texts.value, files.limits.value)
+        return Office(
+            organisation, files.rules.value, files.texts.value, files.limits.value, files.roles.value
+        )

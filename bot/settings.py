@@ -106,6 +106,7 @@ class _Fields(_Model):
     rules_dir: Path = DEFAULTS / "rules"
     texts_dir: Path = DEFAULTS / "texts"
     limits_file: Path = DEFAULTS / "limits.yaml"
+    roles_file: Path = DEFAULTS / "roles.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""

@@ -1,4 +1,4 @@
-"""What an office has decided: its people and places, rules, texts and limits, as one value."""
+"""What an office has decided: its people and places, rules, texts, limits and roles, as one value."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from handlers.texts import Texts
 from routing.limits import Limits
 from routing.organisation import Area, AreaKind, Organisation, Role
 from routing.places import PlaceName, Places
+from routing.roles import Roles
 from routing.rules import Leaf, Rules
 
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
@@ -20,6 +21,7 @@ class Office:
     rules: Rules
     texts: Texts
     limits: Limits
+    roles: Roles
 
     @property
     def zone(self) -> ZoneInfo:

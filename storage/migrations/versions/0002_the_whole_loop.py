@@ -143,9 +143,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("sealed", sa.Boolean(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("latitude", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("longitude", sa.Float(), nullable=True))
-        batch_op.add_column(
-            sa.Column("endorsements", sa.BigInteger(), nullable=False, server_default="0")
-        )
+        batch_op.add_column(sa.Column("endorsements", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("master", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("rung", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("light", sa.String(), nullable=True))
@@ -153,9 +151,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("due_plan", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("clocks", sa.JSON(), nullable=False, server_default="{}"))
         batch_op.add_column(sa.Column("paused_at", sa.BigInteger(), nullable=True))
-        batch_op.add_column(
-            sa.Column("paused_seconds", sa.BigInteger(), nullable=False, server_default="0")
-        )
+        batch_op.add_column(sa.Column("paused_seconds", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("extension", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("referral", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("planned_for", sa.BigInteger(), nullable=True))
