@@ -45,6 +45,10 @@ def _staff_card(turn: Turn) -> bool:
     return turn.card is not None and turn.card.chat.startswith("member:") and turn.member is not None
 
 
+def _staff_reply(turn: Turn) -> bool:
+    return _staff_card(turn) and _kind(turn, Kind.TEXT, Kind.PHOTO, Kind.VOICE)
+
+
 def _awaited(turn: Turn) -> bool:
     """Whether a button of ours asked this member for a text."""
     prompt = turn.conversation.prompt
@@ -53,7 +57,7 @@ def _awaited(turn: Turn) -> bool:
 
 def _prompted(turn: Turn) -> bool:
     """The awaited text; in a group it must answer a card of that request."""
-    if not _awaited(turn) or not _kind(turn, Kind.TEXT) or turn.tap:
+    if not _awaited(turn) or not _kind(turn, Kind.TEXT, Kind.PHOTO) or turn.tap:
         return False
     if _private(turn):
         return turn.command is None
@@ -82,7 +86,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("talk in another group", lambda t: not _private(t) and _kind(t, *_SPOKEN), membership.wrong_group),
     Entry("anything else in a group", lambda t: not _private(t), membership.left_alone),
     Entry("tap on a private card", lambda t: _staff_offer(t) and _action(t) in tasks.ACTIONS, tasks.tapped),
-    Entry("reply to a private card", lambda t: _staff_card(t) and _kind(t, Kind.TEXT), tasks.replied),
+    Entry("reply to a private card", _staff_reply, tasks.replied),
     Entry("danger", lambda t: _action(t) == "danger", emergency.pressed),
     Entry("a scanned code", lambda t: _kind(t, Kind.START), welcome.scanned),
     Entry("a person is wanted", lambda t: _action(t) == "person", report.call_person),

@@ -1,13 +1,12 @@
 """What a request looks like to each who is concerned: resident, members, the chiefs' group."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from handlers.desk import Desk, Urgency, subject_of, to_chat, to_member, to_resident
 from handlers.messages import Choice
-from routing.organisation import DISPATCHERS
+from routing.organisation import DISPATCHERS, LEADERS
 from routing.places import redact
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
@@ -18,9 +17,12 @@ _STEPS = (Event.ACKNOWLEDGE, Event.START)
 _VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
 
 _MEMBER_CHOICES = {
-    Status.ASSIGNED: ("acknowledge", "start", "return", "finish"),
-    Status.ACKNOWLEDGED: ("start", "return", "finish"),
-    Status.IN_PROGRESS: ("finish",),
+    Status.ASSIGNED: ("acknowledge", "start", "finish", "more_moves"),
+    Status.ACKNOWLEDGED: ("start", "finish", "more_moves"),
+    Status.IN_PROGRESS: ("finish", "ask", "more_moves"),
+    Status.IN_MEDIATION: ("finish", "more_moves"),
+    Status.IN_DELIBERATION: ("finish", "more_moves"),
+    Status.SCHEDULED: ("resume",),
 }
 _CLAIMED_CHOICES = {
     Status.ACKNOWLEDGED: ("start", "finish"),
@@ -33,23 +35,33 @@ def handlers_of(request: ServiceRequest) -> list[str]:
     return [code for code in dict.fromkeys([request.assignee, *request.alerted]) if code]
 
 
+async def residents_of(desk: Desk, request: ServiceRequest) -> list[int]:
+    """Everybody who waits for the request: its reporter, and whoever said that it is theirs too."""
+    if not request.endorsements:
+        return [request.resident]
+    return [request.resident, *await desk.unit.run(queries.endorsers, request.id)]
+
+
 # --- after a move -----------------------------------------------------------------------------
 
 
 async def announce(desk: Desk, request: ServiceRequest, event: Event, who: str, note: Note | None) -> None:
-    """Tell the resident of the move and bring every card about the request up to date."""
+    """Tell everybody who waits of the move and bring every card about the request up to date."""
     if event in _STEPS:
-        await _tell_step(desk, request, event, who)
-    if event in _PUSHES:
-        _PUSHES[event](desk, request, note)
+        for resident in await residents_of(desk, request):
+            await _tell_step(desk, request, resident, event, who)
+    if event is Event.FINISH:
+        await _tell_result(desk, request, note)
+    if event in _ENDS:
+        await _tell_end(desk, request, event)
     if event in _VERDICTS:
         await _take_verdict_buttons(desk, request)
     await refresh(desk, request)
 
 
-async def _tell_step(desk: Desk, request: ServiceRequest, event: Event, who: str) -> None:
-    """Acknowledged and on site: one message to the resident where they follow each other closely."""
-    to, subject = to_resident(request.resident), f"steps:{request.id}"
+async def _tell_step(desk: Desk, request: ServiceRequest, resident: int, event: Event, who: str) -> None:
+    """Acknowledged and on site: one message where they follow each other closely."""
+    to, subject = to_resident(resident), f"steps:{request.id}"
     step = desk.office.texts.render(f"step_{event}", {"who": _name(desk, who)})
     earlier = (await desk.cards(subject)).get(to)
     if earlier is not None and desk.now - earlier.created_at < MERGE_WITHIN:
@@ -59,17 +71,52 @@ async def _tell_step(desk: Desk, request: ServiceRequest, event: Event, who: str
         desk.say(to, "steps", subject=subject, request=request, number=request.number, steps=step)
 
 
-def _ask_verdict(desk: Desk, request: ServiceRequest, note: Note | None) -> None:
+async def _tell_result(desk: Desk, request: ServiceRequest, note: Note | None) -> None:
+    """The result in a person's words: with the question to the reporter, as news to the others."""
+    reporter, *others = await residents_of(desk, request)
+    told: dict[str, Any] = {
+        "number": request.number,
+        "who": _name(desk, note.author) if note else "",
+        "result": note.body if note else "",
+        "code": desk.office.texts.label(f"told_{request.result_code or 'solved'}"),
+    }
     desk.say(
-        to_resident(request.resident),
+        to_resident(reporter),
         "ask_verdict",
         subject=f"verdict:{request.id}",
         request=request,
         choices=desk.choices("satisfied", "partly", "not_solved"),
-        number=request.number,
-        who=_name(desk, note.author) if note else "",
-        result=note.body if note else "",
+        **told,
     )
+    for resident in others:
+        desk.say(to_resident(resident), "result_news", request=request, **told)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    template: str
+    reopens: bool = False
+
+
+_ENDS: dict[Event, _End] = {
+    Event.SATISFIED: _End("closed", reopens=True),
+    Event.PARTLY: _End("closed_partly", reopens=True),
+    Event.EXPIRE: _End("closed_unrated", reopens=True),
+    Event.SILENT: _End("closed_no_info", reopens=True),
+    Event.WITHDRAW: _End("withdrawn"),
+}
+
+
+async def _tell_end(desk: Desk, request: ServiceRequest, event: Event) -> None:
+    """Closed one way or another: the reporter hears how, whoever joined in hears that it is."""
+    if event is Event.EXPIRE and request.done_at is None:
+        return  # guidance that nobody came back to ends in silence
+    reporter, *others = await residents_of(desk, request)
+    offered = desk.choices("reopen") if _ENDS[event].reopens else []
+    template = _ENDS[event].template
+    desk.say(to_resident(reporter), template, request=request, choices=offered, number=request.number)
+    for resident in others:
+        desk.say(to_resident(resident), "closed_news", request=request, number=request.number)
 
 
 async def _take_verdict_buttons(desk: Desk, request: ServiceRequest) -> None:
@@ -78,25 +125,6 @@ async def _take_verdict_buttons(desk: Desk, request: ServiceRequest) -> None:
     asked = (await desk.cards(subject)).get(to)
     if asked is not None:
         await desk.show(to, subject, asked.template, request=request, **asked.args)
-
-
-def _push(template: str, *choices: str) -> Callable[[Desk, ServiceRequest, Note | None], None]:
-    def push(desk: Desk, request: ServiceRequest, _note: Note | None) -> None:
-        offered = desk.choices(*choices)
-        desk.say(
-            to_resident(request.resident), template, request=request, choices=offered, number=request.number
-        )
-
-    return push
-
-
-_PUSHES: dict[Event, Callable[[Desk, ServiceRequest, Note | None], None]] = {
-    Event.FINISH: _ask_verdict,
-    Event.SATISFIED: _push("closed", "reopen"),
-    Event.PARTLY: _push("closed_partly", "reopen"),
-    Event.EXPIRE: _push("closed_unrated", "reopen"),
-    Event.WITHDRAW: _push("withdrawn"),
-}
 
 
 async def refresh(desk: Desk, request: ServiceRequest) -> None:
@@ -130,13 +158,14 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
     """The request's content as it is stored by now."""
     notes = await desk.unit.run(queries.notes, request.id, *_TOLD)
     found = await desk.unit.run(queries.attachments, request.id)
+    theirs = [one for one in found if one.author is None]
     latest = {note.kind: note.body for note in notes}
     return Brief(
         "\n".join(note.body for note in notes if note.kind in ("report", "addition")),
         latest.get("contact"),
         latest.get("location"),
-        len(found),
-        tuple(one.id for one in found if one.state is MediaState.STORED),
+        len(theirs),
+        tuple(one.id for one in theirs if one.state is MediaState.STORED),
     )
 
 
@@ -177,9 +206,18 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
 def _member_choices(desk: Desk, request: ServiceRequest, member: str) -> list[Choice]:
     if _sorts(desk, request, member):
         return _triage_choices(desk, request)
+    if request.status is Status.REFERRED:
+        return desk.choices("take_over", "decline") if _answers_referral(desk, request, member) else []
     if member not in handlers_of(request):
         return []
     return desk.choices(*_MEMBER_CHOICES.get(request.status, ()))
+
+
+def _answers_referral(desk: Desk, request: ServiceRequest, member: str) -> bool:
+    """A receiver, or a leader on behalf of one who is not on the roster."""
+    area = request.area or request.community
+    receivers = (request.referral or {}).get("receivers", [])
+    return member in receivers or desk.office.organisation.holds(member, LEADERS, area, desk.now)
 
 
 def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from handlers import cards, lifecycle, tasks
+from handlers.capacity import who
 from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
 from routing.organisation import Member
@@ -39,9 +40,9 @@ async def _claim(turn: Turn, request: ServiceRequest, member: Member) -> None:
     if request.claimed_by is not None:
         return
     request.claimed_by = member.code
-    turn.desk.record(request, "claim", tasks.who(member))
+    turn.desk.record(request, "claim", who(member))
     if request.status is Status.ASSIGNED:
-        await lifecycle.advance(turn.desk, request, Event.ACKNOWLEDGE, Actor.CHIEF, tasks.who(member))
+        await lifecycle.advance(turn.desk, request, Event.ACKNOWLEDGE, Actor.CHIEF, who(member))
     else:
         await cards.refresh(turn.desk, request)
 
@@ -59,13 +60,13 @@ async def _not_here(turn: Turn, request: ServiceRequest, member: Member) -> None
 
 
 async def _vote(turn: Turn, request: ServiceRequest, member: Member, vote: str) -> None:
-    turn.desk.record(request, vote, tasks.who(member))
+    turn.desk.record(request, vote, who(member))
     await cards.refresh(turn.desk, request)
 
 
 async def _start(turn: Turn, request: ServiceRequest, member: Member) -> None:
     actor = _capacity(request, member)
-    await lifecycle.advance(turn.desk, request, Event.START, actor, tasks.who(member))
+    await lifecycle.advance(turn.desk, request, Event.START, actor, who(member))
 
 
 async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:

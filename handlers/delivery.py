@@ -1,7 +1,7 @@
 """News from the way out: somebody could not be reached, a photo has come or is lost."""
 
 from handlers import cards, filing
-from handlers.desk import Desk, to_member
+from handlers.desk import Desk, to_member, to_resident
 from storage.outbox import Said
 from storage.tables import Attachment, MediaState, ServiceRequest
 
@@ -35,8 +35,23 @@ async def media_settled(desk: Desk, attachment: Attachment) -> None:
     request = await desk.unit.get(ServiceRequest, attachment.request) if attachment.request else None
     if request is None:
         return
+    if attachment.author is not None:
+        await _to_residents(desk, request, attachment)
+        return
     for member in filing.in_charge(desk, request):
         if attachment.state is MediaState.STORED:
             cards.send_photo(desk, request, member, attachment.id)
         else:
             desk.say(to_member(member), "photo_missing", request=request, number=request.number)
+
+
+async def _to_residents(desk: Desk, request: ServiceRequest, attachment: Attachment) -> None:
+    """A member's photo goes to everybody who waits; a lost one is said to whoever sent it."""
+    if attachment.state is not MediaState.STORED:
+        member = (attachment.author or "").partition(":")[2]
+        desk.say(to_member(member), "photo_missing", request=request, number=request.number)
+        return
+    for resident in await cards.residents_of(desk, request):
+        desk.say(
+            to_resident(resident), "photo", request=request, attachment=attachment.id, number=request.number
+        )

@@ -116,6 +116,8 @@ class Desk:
         )
         self.unit.add(said)
         self._said.append(said)
+        if request is not None and to == to_resident(request.resident):
+            request.told_at = self.now
         if subject in self._cards:
             self._cards[subject][to] = said
         return said

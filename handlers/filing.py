@@ -7,7 +7,7 @@ import msgspec
 
 from handlers import cards, drafts, lifecycle
 from handlers.cards import Brief
-from handlers.desk import Desk, Urgency, subject_of, to_member
+from handlers.desk import Desk, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft
 from handlers.turn import Turn
 from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
@@ -15,7 +15,7 @@ from routing.classify import Decision
 from routing.organisation import DISPATCHERS, Role
 from routing.places import redact
 from routing.rules import Scope
-from routing.transitions import Actor, Event
+from routing.transitions import Actor, Event, Status
 from storage import queries
 from storage.ids import new_id
 from storage.tables import Attachment, MediaState, ServiceRequest, day_key
@@ -91,9 +91,41 @@ async def assign_to(
     await cards.post_to_group(desk, request)
 
 
+async def hand_over(
+    desk: Desk,
+    request: ServiceRequest,
+    member: str | None,
+    actor: Actor,
+    who: str,
+    reasons: Reasons,
+) -> None:
+    """Somebody else is responsible from now on; the former card loses its buttons, the resident hears."""
+    request.assignee, request.claimed_by = member, None
+    request.alerted = [one for one in request.alerted if one != member]
+    request.reason = {"terms": [list(term) for term in reasons]}
+    await lifecycle.advance(
+        desk, request, Event.HAND_OVER, actor, who, assignee=member, reason=request.reason
+    )
+    told = await cards.brief(desk, request)
+    for one in in_charge(desk, request):
+        await cards.post_to_member(desk, request, one, told)
+    await cards.post_to_group(desk, request)
+    for resident in await cards.residents_of(desk, request):
+        desk.say(
+            to_resident(resident),
+            "handed_over",
+            request=request,
+            number=request.number,
+            handler=desk.office.title(member, desk.now),
+        )
+
+
 def in_charge(desk: Desk, request: ServiceRequest) -> list[str]:
-    """Who has the request now: its handlers, or the dispatchers while nobody has."""
-    return cards.handlers_of(request) or dispatchers(desk, request.area or request.community)
+    """Who has the request now: its handlers, and the dispatchers while nobody is responsible."""
+    if request.assignee is not None:
+        return cards.handlers_of(request)
+    queue = dispatchers(desk, request.area or request.community)
+    return list(dict.fromkeys([*queue, *request.alerted]))
 
 
 async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) -> None:
@@ -208,6 +240,8 @@ async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> N
     told = await _keep(desk, request, draft, "addition")
     desk.record(request, "addition", "resident")
     request.touched_at = desk.now
+    if request.status is Status.PENDING_INFO:
+        await lifecycle.advance(desk, request, Event.REPLY, Actor.RESIDENT, "resident")
     for member in in_charge(desk, request):
         desk.say(
             to_member(member),

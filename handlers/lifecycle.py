@@ -1,19 +1,16 @@
-"""The one way to change a status: check the move, write status, history, deadlines and notifications."""
+"""The one way to change a status: check the move, write status, history, clocks and notifications."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from handlers import cards
+from handlers import cards, clocks
 from handlers.desk import Desk, RefusalError
 from routing.limits import Step
 from routing.transitions import Actor, Event, Status, next_status, path_to
 from storage.tables import Note, ServiceRequest
 
-VERDICT_REMINDER = timedelta(hours=24)
-VERDICT_CLOSE = timedelta(hours=72)
 REOPEN_WITHIN = timedelta(days=30)
-
-_ENDED = (Status.CLOSED, Status.CANCELLED)
 
 
 async def advance(
@@ -34,7 +31,6 @@ async def advance(
     check(request, event, actor)
     for step in path_to(request.status, event):
         _move(desk, request, step, actor, who, note if step is event else None, detail)
-        _set_deadlines(desk, request, step)
     await cards.announce(desk, request, event, who, note)
 
 
@@ -66,48 +62,75 @@ def _move(
     before = request.status
     after = next_status(before, step, actor)
     assert after is not None  # noqa: S101 (checked for all steps before the first)
-    request.status, request.status_since = after, desk.now
-    if after in _ENDED:
-        request.closed_at = desk.now
-    if after is Status.REOPENED:
-        request.closed_at, request.reopened = None, request.reopened + 1
-    if step is Event.RETURN:
-        request.returned_by = [*request.returned_by, who.partition(":")[2]]
-        request.assignee, request.claimed_by, request.alerted = None, None, []
+    request.status = after
+    if after is not before:
+        request.status_since = desk.now
+    if step in _MARKS:
+        _MARKS[step](request, desk.now, who)
     desk.record(request, step, who, before=before, note=note, **detail)
+    clocks.follow(desk, request, before)
 
 
-def _set_deadlines(desk: Desk, request: ServiceRequest, step: Event) -> None:
-    if step in _POINTLESS:
-        desk.drop_deadlines(*_POINTLESS[step], request=request)
-    if step is Event.ASSIGN:
-        _set_limits(desk, request)
-    if step is Event.FINISH:
-        desk.due_in("verdict_reminder", VERDICT_REMINDER, request=request)
-        desk.due_in("verdict_close", VERDICT_CLOSE, request=request)
+def _assigned(request: ServiceRequest, now: datetime, _who: str) -> None:
+    request.assigned_at, request.acknowledged_at = now, None
 
 
-def _set_limits(desk: Desk, request: ServiceRequest) -> None:
-    due = {step: desk.office.limits.due(request.limit_class, step, desk.now) for step in Step}
-    request.due_ack, request.due_contact, request.due_result = (
-        due[Step.ACK],
-        due[Step.CONTACT],
-        due[Step.RESULT],
-    )
-    for step, at in due.items():
-        if at is not None:
-            desk.due(step, at, request=request)
+def _acknowledged(request: ServiceRequest, now: datetime, _who: str) -> None:
+    request.acknowledged_at = now
 
 
-# Which deadlines an event makes pointless; an empty tuple stands for all of them.
-_POINTLESS: dict[Event, tuple[str, ...]] = {
-    Event.ACKNOWLEDGE: (Step.ACK,),
-    Event.START: (Step.CONTACT,),
-    Event.RETURN: (),
-    Event.FINISH: (),
-    Event.SATISFIED: (),
-    Event.PARTLY: (),
-    Event.NOT_SOLVED: (),
-    Event.EXPIRE: (),
-    Event.WITHDRAW: (),
+def _contacted(request: ServiceRequest, now: datetime, _who: str) -> None:
+    request.contacted_at = request.contacted_at or now
+
+
+def _returned(request: ServiceRequest, _now: datetime, who: str) -> None:
+    request.returned_by = [*request.returned_by, who.partition(":")[2]]
+    _released(request, _now, who)
+
+
+def _released(request: ServiceRequest, _now: datetime, _who: str) -> None:
+    """Nobody has it any more, and whoever was brought in has done their part."""
+    request.assignee, request.claimed_by, request.alerted, request.rung = None, None, [], 0
+
+
+def _done(request: ServiceRequest, now: datetime, _who: str) -> None:
+    request.done_at = now
+
+
+def _closed(request: ServiceRequest, now: datetime, _who: str) -> None:
+    request.closed_at = request.closed_at or now
+
+
+def _reopened(request: ServiceRequest, _now: datetime, _who: str) -> None:
+    """The first clock goes on; only the resident waits for a person's word anew."""
+    request.reopened += 1
+    request.closed_at = request.done_at = request.contacted_at = request.light = None
+    request.clocks = {step: one for step, one in request.clocks.items() if step != Step.CONTACT}
+
+
+_MARKS: dict[Event, Callable[[ServiceRequest, datetime, str], None]] = {
+    Event.ASSIGN: _assigned,
+    Event.HAND_OVER: _assigned,
+    Event.ACKNOWLEDGE: _acknowledged,
+    Event.START: _contacted,
+    Event.ASK: _contacted,
+    Event.RETURN: _returned,
+    Event.DECLINE: _released,
+    Event.RECLASSIFY: _released,
+    Event.FINISH: _done,
+    Event.SILENT: _done,
+    Event.NOT_SOLVED: _reopened,
+    Event.REOPEN: _reopened,
+    **dict.fromkeys(
+        (
+            Event.SATISFIED,
+            Event.PARTLY,
+            Event.EXPIRE,
+            Event.WITHDRAW,
+            Event.MERGE,
+            Event.REFUSE,
+            Event.FALSE_ALARM,
+        ),
+        _closed,
+    ),
 }

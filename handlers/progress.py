@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from handlers import cards, filing, lifecycle
+from handlers import cards, filing, ladder, lifecycle
 from handlers.desk import RefusalError, Urgency, to_member
 from handlers.turn import Turn
 from routing.text import normalize
@@ -13,6 +13,9 @@ from storage import queries
 from storage.tables import ServiceRequest
 
 URGE_EVERY = timedelta(hours=24)
+URGES_FOR_RED = 3
+CHANGE_WITHIN = timedelta(hours=24)
+MOST_REOPENED = 2  # what is still not solved then is opened again by the supervisor only
 _FULL = re.compile(r"[a-z]{1,8}\d{6}-\d{4,}")
 _SHORT = re.compile(r"#?(\d{1,4})号?")
 
@@ -93,12 +96,14 @@ async def _urge(turn: Turn, request: ServiceRequest) -> None:
         raise RefusalError("not_now", number=request.number)
     if request.urged_at and turn.now - request.urged_at < URGE_EVERY:
         raise RefusalError("urged_already", number=request.number)
-    request.urged_at = turn.now
+    request.urged_at, request.urges = turn.now, request.urges + 1
     turn.desk.record(request, "urge", RESIDENT)
     for member in filing.in_charge(turn.desk, request):
         turn.desk.say(
             to_member(member), "urged", urgency=Urgency.URGENT, request=request, number=request.number
         )
+    if request.urges % URGES_FOR_RED == 0:
+        await ladder.urged(turn.desk, request)
     handler = turn.office.title(request.assignee, turn.now)
     turn.desk.say(turn.reply_to, "urge_sent", request=request, number=request.number, handler=handler)
 
@@ -117,29 +122,53 @@ async def _withdraw(turn: Turn, request: ServiceRequest) -> None:
 
 def _verdict(event: Event) -> Callable[[Turn, ServiceRequest], Awaitable[None]]:
     async def give(turn: Turn, request: ServiceRequest) -> None:
+        """Given once, and changed within a day at most."""
+        given = request.verdict_at
+        if request.status is Status.CLOSED and (given is None or turn.now - given > CHANGE_WITHIN):
+            raise RefusalError("verdict_fixed", number=request.number)
         await lifecycle.advance(turn.desk, request, event, Actor.RESIDENT, RESIDENT)
-        request.verdict = event.value
+        request.verdict, request.verdict_at = event.value, given or turn.now
+        ladder.call_back(turn.desk, request)
 
     return give
 
 
 async def _not_solved(turn: Turn, request: ServiceRequest) -> None:
     """[没解决]: the request is open again and goes on its way once more."""
-    await _verdict(Event.NOT_SOLVED)(turn, request)
-    await _send_again(turn, request)
+    if request.status is Status.CLOSED:
+        await _reopen(turn, request)
+        return
+    lifecycle.check(request, Event.NOT_SOLVED, Actor.RESIDENT)
+    request.verdict, request.verdict_at = Event.NOT_SOLVED.value, turn.now
+    if request.reopened >= MOST_REOPENED:
+        _ask_supervisor(turn, request)
+        return
+    await lifecycle.advance(turn.desk, request, Event.NOT_SOLVED, Actor.RESIDENT, RESIDENT)
+    await ladder.send_again(turn.desk, request)
 
 
 async def _reopen(turn: Turn, request: ServiceRequest) -> None:
     if request.closed_at and turn.now - request.closed_at > lifecycle.REOPEN_WITHIN:
         raise RefusalError("reopen_too_late", number=request.number)
+    if request.reopened >= MOST_REOPENED:
+        _ask_supervisor(turn, request)
+        return
     await lifecycle.advance(turn.desk, request, Event.REOPEN, Actor.RESIDENT, RESIDENT)
-    await _send_again(turn, request)
+    await ladder.send_again(turn.desk, request)
 
 
-async def _send_again(turn: Turn, request: ServiceRequest) -> None:
-    request.claimed_by, request.seen_by, request.not_here_by = None, [], []
-    await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
-    cards.tell_assigned(turn.desk, request, "reopened")
+def _ask_supervisor(turn: Turn, request: ServiceRequest) -> None:
+    """Done twice over and still not solved: only the supervisor opens it again."""
+    turn.desk.record(request, "not_solved_again", RESIDENT)
+    for member in ladder.supervisors(turn.desk, request):
+        turn.desk.say(
+            to_member(member),
+            "not_solved_again",
+            choices=turn.desk.choices("open_again"),
+            request=request,
+            number=request.number,
+        )
+    turn.desk.say(turn.reply_to, "supervisor_decides", request=request, number=request.number)
 
 
 _ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {
@@ -152,5 +181,5 @@ _ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {
     "reopen": _reopen,
 }
 ACTIONS = frozenset(_ACTIONS)
-_DONE = frozenset({Status.DONE})
+_DONE = frozenset({Status.DONE, Status.CLOSED})
 _MEANT = {"satisfied": _DONE, "partly": _DONE, "not_solved": _DONE, "reopen": frozenset({Status.CLOSED})}

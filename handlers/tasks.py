@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from handlers import cards, filing, lifecycle
-from handlers.desk import RefusalError
+from handlers import cards, filing, ladder, lifecycle, moves
+from handlers.capacity import as_handler, leads, may_handle, supervises, who
+from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
 from routing.classify import decide
 from routing.organisation import DISPATCHERS, Member
@@ -11,12 +12,9 @@ from routing.transitions import Actor, Event, Status
 from storage.tables import ServiceRequest
 
 RETURN_REASONS = ("not_my_grid", "not_my_duty", "duplicate", "unclear")
+OTHER_RESULTS = ("partly", "explained", "not_found", "self_help")
 LEAST_RESULT = 10
 LEAST_REASON = 4
-
-
-def who(member: Member) -> str:
-    return f"member:{member.code}"
 
 
 async def tapped(turn: Turn) -> None:
@@ -30,44 +28,50 @@ async def tapped(turn: Turn) -> None:
 
 
 async def _acknowledge(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    _may_handle(turn, request, member)
+    may_handle(turn, request, member)
     await lifecycle.advance(turn.desk, request, Event.ACKNOWLEDGE, Actor.HANDLER, who(member))
 
 
 async def _start(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    _may_handle(turn, request, member)
+    may_handle(turn, request, member)
     await lifecycle.advance(turn.desk, request, Event.START, Actor.HANDLER, who(member))
 
 
 async def _return(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    _may_handle(turn, request, member)
+    may_handle(turn, request, member)
     offered = turn.desk.choices(*(f"reason:{reason}" for reason in RETURN_REASONS))
     turn.desk.say(turn.staff_reply_to, "ask_reason", choices=offered, request=request, number=request.number)
 
 
 async def _reason(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    _may_handle(turn, request, member)
+    may_handle(turn, request, member)
     reason = turn.tap.value if turn.tap else ""
     turn.conversation.prompt = {"kind": "return", "request": request.id, "reason": reason}
     turn.desk.say(turn.staff_reply_to, "ask_reason_text", request=request, number=request.number)
 
 
 async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    _may_handle(turn, request, member)
+    may_handle(turn, request, member)
     ask_result(turn, request, turn.staff_reply_to)
+
+
+async def _other_result(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    """It was not simply solved: the code is kept, the words are still to come."""
+    may_handle(turn, request, member)
+    code = turn.tap.value if turn.tap else ""
+    turn.conversation.prompt = {"kind": "result", "request": request.id, "code": code}
+    result = turn.office.texts.label(f"result:{code}")
+    to = to_chat(turn.group.id) if turn.group else turn.staff_reply_to
+    turn.desk.say(to, "ask_other_result", request=request, number=request.number, result=result)
 
 
 def ask_result(turn: Turn, request: ServiceRequest, to: str) -> None:
     """[办结]: a person must write what was done; the next text (in a group: reply) is that."""
-    turn.conversation.prompt = {"kind": "result", "request": request.id}
+    turn.conversation.prompt = {"kind": "result", "request": request.id, "code": "solved"}
     reply_to = turn.tap.offer.ref if turn.tap and turn.group else None
     template = "ask_result_group" if turn.group else "ask_result"
-    turn.desk.say(to, template, request=request, number=request.number, reply_to=reply_to)
-
-
-def _may_handle(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    if member.code not in (*cards.handlers_of(request), request.claimed_by):
-        raise RefusalError("not_yours", number=request.number)
+    choices = () if turn.group else turn.desk.choices(*(f"result:{code}" for code in OTHER_RESULTS))
+    turn.desk.say(to, template, choices=choices, request=request, number=request.number, reply_to=reply_to)
 
 
 # --- sorting what nobody has sorted yet -------------------------------------------------------
@@ -119,15 +123,24 @@ def _may_sort(turn: Turn, request: ServiceRequest, member: Member) -> None:
         raise RefusalError("not_now", number=request.number)
 
 
+async def _open_again(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    if not supervises(turn, request, member) and not leads(turn, request, member):
+        raise RefusalError("not_yours", number=request.number)
+    await ladder.open_again(turn.desk, request, who(member))
+
+
 _ACTIONS: dict[str, Callable[[Turn, ServiceRequest, Member], Awaitable[None]]] = {
     "acknowledge": _acknowledge,
     "start": _start,
     "return": _return,
     "reason": _reason,
     "finish": _finish,
+    "result": _other_result,
     "classify": _classify,
     "pass_on": _pass_on,
     "keep": _keep,
+    "open_again": _open_again,
+    **moves.ACTIONS,
 }
 ACTIONS = frozenset(_ACTIONS)
 
@@ -136,18 +149,15 @@ ACTIONS = frozenset(_ACTIONS)
 
 
 async def prompted(turn: Turn) -> None:
-    """The awaited text: a result or the reason for sending back."""
+    """The text that a button asked for has come."""
     prompt = turn.conversation.prompt or {}
     request = await turn.desk.unit.get(ServiceRequest, prompt["request"])
     member = turn.member
     if request is None or member is None:
         turn.conversation.prompt = None
         raise RefusalError("not_on_roster")
-    _may_handle(turn, request, member)
-    if prompt["kind"] == "result":
-        await finish(turn, request, member, turn.message.text.strip())
-    else:
-        await send_back(turn, request, member, prompt["reason"], turn.message.text.strip())
+    may_handle(turn, request, member)
+    await _PROMPTS[prompt["kind"]](turn, request, member, turn.message.text.strip())
 
 
 async def called_off(turn: Turn) -> None:
@@ -156,25 +166,30 @@ async def called_off(turn: Turn) -> None:
 
 
 async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
-    """Done, with the result in a person's words. Raises RefusalError for fewer than ten characters."""
+    """Done, with a result code and a person's words. Raises RefusalError for fewer than ten characters."""
     if len(text) < LEAST_RESULT:
         raise RefusalError("result_too_short", number=request.number, least=LEAST_RESULT)
-    turn.conversation.prompt = None
-    actor = Actor.HANDLER if member.code in cards.handlers_of(request) else Actor.CHIEF
+    code = (turn.conversation.prompt or {}).get("code", "solved")
+    actor = as_handler(request, member)
     lifecycle.check(request, Event.FINISH, actor)
+    turn.conversation.prompt = None
     note = turn.desk.note(request, "result", text, who(member))
-    request.result = note.id
-    await lifecycle.advance(turn.desk, request, Event.FINISH, actor, who(member), note=note)
+    photos = moves.attach(turn, request, member)
+    request.result, request.result_code = note.id, code
+    await lifecycle.advance(
+        turn.desk, request, Event.FINISH, actor, who(member), note=note, code=code, photos=photos
+    )
     if not turn.group:
         turn.desk.say(turn.staff_reply_to, "finished", request=request, number=request.number)
 
 
-async def send_back(turn: Turn, request: ServiceRequest, member: Member, reason: str, text: str) -> None:
+async def send_back(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
     """Back to the community, with the reason. Raises RefusalError where none is written."""
     if len(text) < LEAST_REASON:
         raise RefusalError("reason_too_short", number=request.number, least=LEAST_REASON)
-    turn.conversation.prompt = None
     lifecycle.check(request, Event.RETURN, Actor.HANDLER)
+    reason = (turn.conversation.prompt or {})["reason"]
+    turn.conversation.prompt = None
     note = turn.desk.note(request, "return", text, who(member))
     await lifecycle.advance(
         turn.desk, request, Event.RETURN, Actor.HANDLER, who(member), note=note, reason=reason
@@ -184,7 +199,7 @@ async def send_back(turn: Turn, request: ServiceRequest, member: Member, reason:
 
 
 async def replied(turn: Turn) -> None:
-    """A member answers a private card in words instead of tapping."""
+    """A member answers a private card in words: a command, the category, a letter's answer, or a word."""
     request, member = await turn.request_of(turn.card), turn.member
     if request is None or member is None:
         raise RefusalError("not_on_roster")
@@ -193,8 +208,21 @@ async def replied(turn: Turn) -> None:
         await action(turn, request, member)
     elif request.status is Status.TRIAGE:
         await classify(turn, request, member, _category_in(turn))
+    elif turn.card is not None and turn.card.template == "letter":
+        await _answer_letter(turn, request, member)
     else:
-        turn.desk.say(turn.staff_reply_to, "card_reply_unclear", number=request.number)
+        await moves.word(turn, request, member, turn.message.text.strip())
+
+
+async def _answer_letter(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    text = turn.message.text.strip()
+    if len(text) < LEAST_RESULT:
+        raise RefusalError("result_too_short", number=request.number, least=LEAST_RESULT)
+    note = turn.desk.note(request, "letter", text, who(member))
+    number = await ladder.answer_letter(turn.desk, request, note)
+    turn.desk.say(
+        turn.staff_reply_to, "letter_answered" if number else "not_now", number=request.number, letter=number
+    )
 
 
 def _category_in(turn: Turn) -> str:
@@ -206,3 +234,21 @@ def _category_in(turn: Turn) -> str:
 
 
 _WORDS = {"seen": _acknowledge, "claim": _start, "finish": _finish, "return": _return}
+
+
+Worded = Callable[[Turn, ServiceRequest, Member, str], Awaitable[None]]
+
+
+def _move(action: str) -> Worded:
+    async def make(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
+        await moves.worded(turn, request, member, text, action)
+
+    return make
+
+
+_PROMPTS: dict[str, Worded] = {
+    "result": finish,
+    "return": send_back,
+    "extend": moves.extension_reason,
+    **{action: _move(action) for action in moves.WORDED},
+}

@@ -1,61 +1,24 @@
 """What happens when a stored deadline is due: one small function for each kind."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from handlers import drafts, filing, lifecycle, report
-from handlers.desk import Desk, Urgency, to_member, to_resident
+from handlers import drafts, filing, ladder, moves, report
+from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question, next_question
 from handlers.turn import Turn
 from routing.classify import Decision, decide
 from routing.limits import Step
 from routing.places import redact
-from routing.transitions import OPEN, Actor, Event, Status
 from storage.tables import Deadline, ServiceRequest
 
 # --- requests ---------------------------------------------------------------------------------
 
 
-def _late(step: Step) -> Callable[[Desk, ServiceRequest], Awaitable[None]]:
-    """A limit has passed: whoever has the request is reminded of it."""
-
-    async def remind(desk: Desk, request: ServiceRequest) -> None:
-        if request.status not in OPEN:
-            return
-        desk.record(request, "late", filing.SYSTEM, limit=step)
-        limit = desk.office.texts.label(f"limit_{step}")
-        for member in filing.in_charge(desk, request):
-            desk.say(
-                to_member(member),
-                "late",
-                urgency=Urgency.URGENT,
-                request=request,
-                number=request.number,
-                limit=limit,
-            )
-
-    return remind
-
-
-async def _remind_verdict(desk: Desk, request: ServiceRequest) -> None:
-    if request.status is Status.DONE:
-        desk.say(
-            to_resident(request.resident),
-            "verdict_reminder",
-            request=request,
-            number=request.number,
-            choices=desk.choices("satisfied", "partly", "not_solved"),
-        )
-
-
-async def _close_unrated(desk: Desk, request: ServiceRequest) -> None:
-    if request.status is Status.DONE:
-        await lifecycle.advance(desk, request, Event.EXPIRE, Actor.SYSTEM, filing.SYSTEM)
-
-
 _OF_REQUEST: dict[str, Callable[[Desk, ServiceRequest], Awaitable[None]]] = {
-    **{step: _late(step) for step in Step},
-    "verdict_reminder": _remind_verdict,
-    "verdict_close": _close_unrated,
+    **{step: partial(ladder.walk, step=step) for step in Step},
+    "letter": ladder.letter_due,
+    "planned": moves.planned,
 }
 
 

@@ -49,6 +49,7 @@ class Role(StrEnum):
 
 CHIEFS = (Role.NEIGHBOR_CHIEF, Role.GROUP_CHIEF, Role.AREA_CHIEF)
 DISPATCHERS = (Role.DUTY_DESK, Role.COMMUNITY)
+LEADERS = (Role.COMMUNITY, Role.VILLAGE_COMMITTEE, Role.GRID_HEAD, Role.STREET)
 
 
 @dataclass(frozen=True, slots=True)

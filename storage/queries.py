@@ -15,10 +15,13 @@ from storage.tables import (
     Attachment,
     Base,
     ChatQueue,
+    Conversation,
     Counter,
     Deadline,
     DeadlineState,
+    Endorsement,
     Json,
+    Letter,
     Note,
     Notification,
     QrToken,
@@ -102,6 +105,37 @@ def notes(session: Session, request: int, *kinds: str) -> list[Note]:
 def history(session: Session, request: int) -> list[StatusUpdate]:
     query = select(StatusUpdate).where(StatusUpdate.request == request)
     return list(session.scalars(query.order_by(StatusUpdate.id)))
+
+
+def endorsers(session: Session, request: int) -> list[int]:
+    """The residents who said that the request is theirs too."""
+    query = select(Endorsement.resident).where(Endorsement.request == request)
+    return list(session.scalars(query.order_by(Endorsement.id)))
+
+
+def reds_of(session: Session, member: str | None, since: datetime) -> int:
+    """How many supervisions were opened since then on what the member has in hand."""
+    query = (
+        select(func.count())
+        .select_from(StatusUpdate)
+        .join(ServiceRequest, ServiceRequest.id == StatusUpdate.request)
+        .where(
+            ServiceRequest.assignee == member,
+            StatusUpdate.event == "supervise",
+            StatusUpdate.at >= since,
+        )
+    )
+    return session.scalar(query) or 0
+
+
+def letters(session: Session, request: int) -> list[Letter]:
+    return list(session.scalars(select(Letter).where(Letter.request == request).order_by(Letter.at)))
+
+
+def conversations_of(session: Session, resident: int) -> list[Conversation]:
+    """The private talks with a resident, on whatever channels."""
+    query = select(Conversation).join(Account, Account.lookup == Conversation.account)
+    return list(session.scalars(query.where(Account.resident == resident)))
 
 
 def attachments(session: Session, request: int) -> list[Attachment]:

@@ -404,11 +404,12 @@ class MediaState(StrEnum):
 
 
 class Attachment(Base):
-    """A photo or voice that a resident sent; ours once it has been fetched from the platform."""
+    """A photo or voice; ours once it has been fetched from the platform. No author is the resident."""
 
     __tablename__ = "attachment"
     id: Mapped[Id]
     request: Mapped[int | None] = mapped_column(index=True)
+    author: Mapped[str | None]
     kind: Mapped[str]
     channel: Mapped[str]
     remote: Mapped[str]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from routing.choose import Situation, alerted, candidates, choose, lead_roles
-from routing.limits import Calendar, Hours, Limit, add
+from routing.limits import Calendar, Hours, add
 from routing.organisation import Appointment, Area, AreaKind, Member, Organisation, Role
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -111,4 +111,4 @@ def at(text: str) -> datetime:
 )
 def test_due_counts_open_hours_only(start: str, duration: timedelta, calendar: Calendar, due: str) -> None:
     hours = {Calendar.SERVICE_HOURS: DAILY, Calendar.WORKING_HOURS: WEEK}.get(calendar)
-    assert add(at(start).astimezone(UTC), Limit(duration, calendar), hours, SHANGHAI) == at(due)
+    assert add(at(start).astimezone(UTC), duration, hours, SHANGHAI) == at(due)

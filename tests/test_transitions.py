@@ -39,7 +39,7 @@ scheduled                                  | resume      | in_progress     | sys
 in_progress in_mediation in_deliberation   | finish      | done            | handler chief
 done closed                                | satisfied   | closed          | resident
 done closed                                | partly      | closed          | resident
-done                                       | not_solved  | reopened        | resident
+done                                       | not_solved  | reopened        | resident supervisor
 done guided                                | expire      | closed          | system
 closed guided                              | reopen      | reopened        | resident supervisor
 {EVERY_OPEN}                               | withdraw    | cancelled       | resident

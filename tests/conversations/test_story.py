@@ -23,7 +23,7 @@ async def test_from_the_code_to_the_verdict(yueshi: Town) -> None:
     assert "李网格员" in receipt.text
     task = await yueshi.last(member)
     assert "楼道灯坏了" in task.text
-    assert task.labels == ["接单", "到场", "退回", "办结"]
+    assert task.labels == ["接单", "到场", "办结", "更多"]
     notice = await yueshi.last(chief, GROUP)
     assert notice.labels == ["我来看看", "知道了", "不在本片"]
     assert "楼道灯坏了" not in notice.text
