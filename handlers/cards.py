@@ -198,6 +198,7 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         **{key: known.get(key, "") for key in ("text", "contact", "location", "photos")},
         **_facts(desk, request),
         due=_due_line(desk, request),
+        again=_again_line(desk, request),
         claimed=_claim_line(desk, request),
         votes=_count_line(desk, "not_here_line", request.not_here_by),
     )
@@ -302,6 +303,14 @@ def _due_line(desk: Desk, request: ServiceRequest) -> str:
     due = request.due_ack if waiting else request.due_result
     template = "due_ack" if waiting else "due_result"
     return desk.office.texts.render(template, {"due": desk.office.when(due)}) if due else ""
+
+
+def _again_line(desk: Desk, request: ServiceRequest) -> str:
+    """Opened again: how often, and how long the resident has waited since the first report."""
+    if not request.reopened:
+        return ""
+    since = desk.office.when(request.created_at)
+    return desk.office.texts.render("again_line", {"count": request.reopened, "since": since})
 
 
 def _claim_line(desk: Desk, request: ServiceRequest) -> str:

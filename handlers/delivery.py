@@ -7,7 +7,10 @@ from storage.tables import Attachment, MediaState, ServiceRequest
 
 
 async def undelivered(desk: Desk, said: Said, reason: str) -> None:
-    """Show staff, once per request and person, that somebody did not get word of a request."""
+    """Show staff, once per request and person, that somebody did not get word of a request.
+
+    Whoever has the request hears that the resident was not reached; the community hears of everybody.
+    """
     request = await desk.unit.get(ServiceRequest, said.request) if said.request else None
     if request is None:
         return
@@ -18,7 +21,10 @@ async def undelivered(desk: Desk, said: Said, reason: str) -> None:
         if kind == "member"
         else desk.office.texts.label("resident" if kind == "resident" else "group")
     )
-    for member in filing.dispatchers(desk, request.area or request.community):
+    concerned = filing.dispatchers(desk, request.area or request.community)
+    if kind == "resident":
+        concerned = list(dict.fromkeys([*filing.in_charge(desk, request), *concerned]))
+    for member in concerned:
         if to_member(member) != said.chat:
             await desk.say_once(
                 f"undelivered:{request.id}:{said.chat}:{member}",

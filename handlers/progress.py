@@ -148,6 +148,9 @@ async def _not_solved(turn: Turn, request: ServiceRequest) -> None:
 
 
 async def _reopen(turn: Turn, request: ServiceRequest) -> None:
+    if request.status is Status.DONE:
+        await _not_solved(turn, request)
+        return
     if request.closed_at and turn.now - request.closed_at > lifecycle.REOPEN_WITHIN:
         raise RefusalError("reopen_too_late", number=request.number)
     if request.reopened >= MOST_REOPENED:

@@ -11,14 +11,24 @@ from sqlalchemy import select
 
 from bot.clock import Clock
 from bot.rehearsal import Rehearsal, rehearsal
-from bot.roster import read_roster
+from bot.roster import MemberRow, Roster, read_roster
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
+from routing.organisation import Role
 from storage import queries
 from storage.tables import ServiceRequest, StatusUpdate
 
 MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # nine o'clock in Shanghai, a Monday
 GROUP = -501
+OFFICIALS = tuple(
+    MemberRow(code=code, name=name, role=role, area="YS", accounts={"telegram": str(user)})
+    for code, name, role, user in (
+        ("super", "冯某", Role.SUPERVISOR, 3001),
+        ("street", "秦某", Role.STREET, 3002),
+        ("medi", "许某", Role.MEDIATOR, 3003),
+        ("pian", "韩某", Role.AREA_CHIEF, 3004),
+    )
+)
 
 
 @dataclass
@@ -40,6 +50,12 @@ class Town(Rehearsal):
             await one.joins(GROUP)
         await self.settle()
         return people
+
+    async def officials(self) -> list[Person]:
+        """Supervisor, street, mediator and 片长 join the roster and open the bot."""
+        roster = sample()
+        await self.load(roster.model_copy(update={"members": (*roster.members, *OFFICIALS)}))
+        return await self.staff(*(int(one.accounts["telegram"]) for one in OFFICIALS))
 
     async def at_home(self, user: int = 9001) -> Person:
         """A resident of building 3 who has scanned the code there."""
@@ -92,12 +108,16 @@ class Town(Rehearsal):
         return await self.app.store.read(queries.history, request.id)
 
 
+def sample() -> Roster:
+    return read_roster(DEFAULTS / "roster.yaml")
+
+
 @contextlib.asynccontextmanager
 async def town(folder: Path) -> AsyncIterator[Town]:
     """The sample community, running against a sandbox, on a clock that stands still."""
     async with rehearsal(folder, Clock(MORNING), Settings()) as here:
         found = Town(here.clock, here.sandbox, here.app)
-        roster = read_roster(DEFAULTS / "roster.yaml")
+        roster = sample()
         await found.load(roster)
         manager = await found.person(8000, "群主")
         for chat in roster.chats:
