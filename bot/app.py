@@ -21,6 +21,7 @@ from bot.channels.telegram_api import TelegramApi
 from bot.clock import Clock
 from bot.dispatcher import Dispatcher
 from bot.intake import Intake
+from bot.limits import calendar_note
 from bot.media import Media
 from bot.offices import OfficeFiles, Offices
 from bot.outbox import Outbox
@@ -195,6 +196,8 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
         app = App(settings, clock, store, vault, files)
         stack.push_async_callback(app.close)
         await app.offices.refresh()
+        if note := calendar_note(app.offices.current.limits, clock.now().date()):
+            log.warning("holidays unknown", note=note)
         yield app
 
 

@@ -1,11 +1,13 @@
 """What `huiyin check` looks at: files, database, channels; a line of words for each."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 
 from bot.app import secret_key
 from bot.files import FileError
-from bot.limits import load_limits
+from bot.limits import calendar_note, load_limits
 from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
@@ -22,6 +24,7 @@ def check_all(settings: Settings) -> Iterator[Line]:
     yield "configuration", True, "read"
     yield _secret(settings)
     yield from _files(settings)
+    yield from _calendar(settings)
     yield _database(settings)
     yield asyncio.run(_telegram(settings))
 
@@ -48,6 +51,18 @@ def _files(settings: Settings) -> Iterator[Line]:
                 yield subject, False, str(problem)
         else:
             yield subject, True, str(path)
+
+
+def _calendar(settings: Settings) -> Iterator[Line]:
+    """Working days are only right while the year's public holidays are known."""
+    with contextlib.suppress(FileError):
+        limits = load_limits(settings.limits_file)
+        note = calendar_note(limits, datetime.now(limits.zone).date())
+        yield (
+            "calendar",
+            True,
+            f"WARNING {note}" if note else f"holidays are known until {limits.known_until}",
+        )
 
 
 def _database(settings: Settings) -> Line:

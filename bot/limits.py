@@ -15,6 +15,7 @@ from bot.files import Document, FileError, Problem, load_document, validate
 from routing.limits import Calendar, Do, Hours, Limit, Limits, Stage, Step
 from routing.organisation import Role
 
+_ANNOUNCED = 11  # the month in which the next year's holidays are usually announced
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -97,6 +98,17 @@ def load_limits(path: Path) -> Limits:
         default_class=file.default_class,
         ladder=file.ladder,
         known_until=max([last_official_year(), *(day.year for day in (*file.days_off, *file.workdays))]),
+    )
+
+
+def calendar_note(limits: Limits, today: date) -> str | None:
+    """What to tell the operator where a year's public holidays are not known; asked for from November on."""
+    needed = today.year + (today.month >= _ANNOUNCED)
+    if limits.known_until is None or limits.known_until >= needed:
+        return None
+    return (
+        f"{needed}年的节假日和调休还不知道，先按平常的星期算；"
+        f"公布后请升级程序，或写进时限文件的 days_off 和 workdays"
     )
 
 

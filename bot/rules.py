@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from bot.files import Document, FileError, Problem, Watched, load_document, validate
 from routing import rules
+from routing.promises import promised_arrival
 from routing.rules import Rules, RulesDocument, Scope, compile_rules
 from routing.text import normalize
 
@@ -152,6 +153,11 @@ def _leaf_problems(document: Document, taxonomy: Taxonomy) -> Iterator[Problem]:
         if leaf.limit not in taxonomy.meta.limits:
             known = "、".join(taxonomy.meta.limits)
             yield document.problem((*loc, "limit"), f'{code} 的 limit 不能是 "{leaf.limit}"，可用：{known}')
+        if leaf.scope is Scope.URGENT and (promise := promised_arrival(leaf.first_reply)):
+            yield document.problem(
+                (*loc, "first_reply"),
+                f"{code} 是急事，第一句话不能说“{promise}”：有人点了按钮才能说有人来，改成“我正在通知……”",
+            )
         for word, times in Counter(map(normalize, leaf.keywords)).items():
             if times > 1:
                 yield document.problem((*loc, "keywords"), f"{code} 的关键词“{word}”写了 {times} 次")
