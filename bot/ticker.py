@@ -41,9 +41,10 @@ class Ticker:
         office = self._offices.current
         async with self._store.unit() as unit:
             desk = Desk(unit, office, self._clock.now())
-            for one in due:
-                deadline = await unit.get(Deadline, one)
-                if deadline is not None and deadline.state == DeadlineState.WAITING:
+            waiting = await unit.run(queries.deadlines, due)
+            await desk.prepare([one.request for one in waiting if one.request is not None])
+            for deadline in waiting:
+                if deadline.state == DeadlineState.WAITING:
                     deadline.state, deadline.fired_at = DeadlineState.FIRED, desk.now
                     await self._hand_over(desk, deadline)
             await desk.finish()

@@ -140,9 +140,6 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 # --- the member's private card ----------------------------------------------------------------
 
 
-_TOLD = ("report", "addition", "contact", "location")
-
-
 @dataclass(frozen=True, slots=True)
 class Brief:
     """What those who handle a request are told of its content; `photos` are the stored ones."""
@@ -156,8 +153,7 @@ class Brief:
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
     """The request's content as it is stored by now."""
-    notes = await desk.unit.run(queries.notes, request.id, *_TOLD)
-    found = await desk.unit.run(queries.attachments, request.id)
+    notes, found = await desk.content(request)
     theirs = [one for one in found if one.author is None]
     latest = {note.kind: note.body for note in notes}
     return Brief(

@@ -1,12 +1,11 @@
 """The clocks of a request: which run in its status, what is due on them, and when they fire next."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from handlers.desk import Desk
-from routing.limits import FROM_REPORT, LONGEST_PAUSE, PAUSED_BY, RUNNING, Do, Limit, Stage, Step
+from routing.limits import FROM_REPORT, LONGEST_PAUSE, PAUSED_BY, RUNNING, Limit, Stage, Step
 from routing.transitions import Status
 from storage.tables import ServiceRequest
 
@@ -95,12 +94,6 @@ def fire(desk: Desk, request: ServiceRequest, step: Step) -> list[Stage]:
     _arm(desk, request, step, clock)
     _store(request, clocks)
     return list(due)
-
-
-def telling(due: Sequence[Stage]) -> list[Stage]:
-    """Of stages that are due together after an outage: every rung, and of the rest only the last."""
-    others = [stage for stage in due if stage.do is not Do.RUNG]
-    return [stage for stage in due if stage.do is Do.RUNG or stage is others[-1]]
 
 
 def next_due(desk: Desk, request: ServiceRequest, step: Step) -> datetime | None:

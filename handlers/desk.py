@@ -11,7 +11,7 @@ from handlers.messages import Choice
 from handlers.office import Office
 from storage import queries
 from storage.ids import new_id
-from storage.queries import Dropped
+from storage.queries import Content, Dropped
 from storage.store import Unit
 from storage.tables import (
     Deadline,
@@ -76,6 +76,8 @@ class Desk:
         self._dropped: list[Dropped] = []
         self._counters: dict[str, int] = {}
         self._cards: dict[str, dict[str, Notification]] = {}
+        self._contents: dict[int, Content] = {}
+        self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
 
     # --- saying -------------------------------------------------------------------------------
 
@@ -171,6 +173,21 @@ class Desk:
         """Take over cards that were loaded together for the whole batch."""
         for card in cards:
             self._cards.setdefault(card.subject or "", {})[card.chat] = card
+
+    async def content(self, request: ServiceRequest) -> Content:
+        """What residents said and sent with a request, as it is stored by now."""
+        if request.id in self._contents:
+            return self._contents[request.id]
+        return await self.unit.run(queries.content, request.id)
+
+    async def prepare(self, requests: Sequence[int]) -> None:
+        """Load what a batch of requests will need, all at once instead of one by one."""
+        known = await self.unit.run(queries.prepared, requests, [f"request:{one}" for one in requests])
+        for request in requests:
+            self._contents[request] = known.contents.get(request, ([], []))
+            self._cards.setdefault(f"request:{request}", {})
+        self._held = known.requests
+        self.knows(known.cards)
 
     def opens(self, subject: str) -> None:
         """Say that `subject` is new, so that nobody can have a card about it."""

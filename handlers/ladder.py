@@ -21,12 +21,17 @@ REDS_FOR_A_LETTER, REDS_WITHIN = 2, timedelta(days=30)
 
 
 async def walk(desk: Desk, request: ServiceRequest, step: Step) -> None:
-    """A clock of the request has reached its next stage, or after an outage several."""
+    """A clock of the request has reached its next stage, or after an outage several.
+
+    All are recorded. Every rung is called, each person hears it once; of the rest only the last is said.
+    """
     due = clocks.fire(desk, request, step)
     for stage in due:
         desk.record(request, stage.do, filing.SYSTEM, limit=step)
-    for stage in clocks.telling(due) if due else ():
-        await _DOES[stage.do](desk, request, step, stage)
+    if rungs := [stage for stage in due if stage.do is Do.RUNG]:
+        await _climb(desk, request, step, rungs)
+    if others := [stage for stage in due if stage.do is not Do.RUNG]:
+        await _DOES[others[-1].do](desk, request, step, others[-1])
 
 
 # --- reminders --------------------------------------------------------------------------------
@@ -94,9 +99,11 @@ _ENDS = {
 # --- up the ladder ----------------------------------------------------------------------------
 
 
-async def _rung(desk: Desk, request: ServiceRequest, step: Step, stage: Stage) -> None:
+async def _climb(desk: Desk, request: ServiceRequest, step: Step, rungs: list[Stage]) -> None:
     """Nobody has answered: the next rung with somebody on it gets the card too."""
-    people = [*next_rung(desk, request), *_told(desk, request, stage.tell)]
+    people: list[str] = []
+    for stage in rungs:
+        people += [*next_rung(desk, request), *_told(desk, request, stage.tell)]
     new = await bring_in(desk, request, people)
     desk.record(request, "brought_in", filing.SYSTEM, members=new, rung=request.rung)
     names = "、".join(desk.office.title(one, desk.now) for one in new)
@@ -104,7 +111,7 @@ async def _rung(desk: Desk, request: ServiceRequest, step: Step, stage: Stage) -
         _say_staff(desk, request, member, "rung", limit=_name(desk, step))
     if request.urgent:
         _tell_waiting(desk, request, "rung_urgent" if new else "rung_urgent_nobody", names)
-    elif step is Step.ACK and _share(desk, request, step, stage) >= APOLOGY:
+    elif step is Step.ACK and _share(desk, request, step, rungs[-1]) >= APOLOGY:
         _tell_waiting(desk, request, "late_ack", names)
 
 
@@ -334,7 +341,6 @@ def _share(desk: Desk, request: ServiceRequest, step: Step, stage: Stage) -> flo
 
 _DOES: dict[Do, Callable[[Desk, ServiceRequest, Step, Stage], Awaitable[None]]] = {
     Do.REMIND: _remind,
-    Do.RUNG: _rung,
     Do.YELLOW: _yellow,
     Do.RED: _red,
     Do.LETTER: _letter,

@@ -157,6 +157,43 @@ def cards(session: Session, *subjects: str) -> list[Notification]:
     return list(session.scalars(_CARDS, {"subjects": subjects}))
 
 
+Content = tuple[list[Note], list[Attachment]]
+_SAID = ("report", "addition", "contact", "location")  # the notes that carry a request's content
+
+
+def content(session: Session, request: int) -> Content:
+    """What residents said and sent with a request."""
+    return notes(session, request, *_SAID), attachments(session, request)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Requests loaded together, with what they say and the cards about them."""
+
+    requests: list[ServiceRequest]
+    contents: dict[int, Content]
+    cards: list[Notification]
+
+
+def prepared(session: Session, requests: Sequence[int], subjects: Sequence[str]) -> Prepared:
+    """What a batch needs of its requests; the objects stay loaded in the session."""
+    contents: dict[int, Content] = {request: ([], []) for request in requests}
+    said = select(Note).where(Note.request.in_(requests), Note.kind.in_(_SAID)).order_by(Note.id)
+    for note in session.scalars(said):
+        contents[note.request][0].append(note)
+    sent = select(Attachment).where(Attachment.request.in_(requests)).order_by(Attachment.id)
+    for attachment in session.scalars(sent):
+        contents[attachment.request or 0][1].append(attachment)
+    found = session.scalars(select(ServiceRequest).where(ServiceRequest.id.in_(requests)))
+    return Prepared(list(found), contents, cards(session, *subjects))
+
+
+def deadlines(session: Session, ids: Sequence[int]) -> list[Deadline]:
+    """The deadlines of these ids, in the order in which they are due."""
+    query = select(Deadline).where(Deadline.id.in_(ids))
+    return list(session.scalars(query.order_by(Deadline.due_at, Deadline.id)))
+
+
 def notification_by_ref(session: Session, chats: Collection[str], ref: str) -> Notification | None:
     """What we last said in the message that the platform calls `ref`."""
     query = select(Notification).where(Notification.chat.in_(chats), Notification.ref == ref)

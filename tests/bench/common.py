@@ -27,10 +27,11 @@ class Sizes:
     open_seconds: float
     burst: int
     burst_seconds: float
+    due: int
 
 
-FULL = Sizes(3, 4, (32, 128, 256), 3_000, 30, 20_000, 180, 20, 60, 60)
-QUICK = Sizes(1, 1, (), 150, 6, 0, 0, 2, 12, 6)
+FULL = Sizes(3, 4, (32, 128, 256), 3_000, 30, 20_000, 180, 20, 60, 60, 10_000)
+QUICK = Sizes(1, 1, (), 150, 6, 0, 0, 2, 12, 6, 1_000)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from tests.bench.clocks import clocks
 from tests.bench.common import Bench, Sizes
 from tests.bench.door import door, wire
 from tests.bench.limits import pacing, start
@@ -9,17 +10,25 @@ from tests.bench.path import path
 from tests.bench.report import Figure
 
 Row = Callable[[Bench], Awaitable[list[Figure]]]
-ROWS: dict[str, Row] = {"wire": wire, "door": door, "path": path, "pacing": pacing, "start": start}
+ROWS: dict[str, Row] = {
+    "wire": wire,
+    "door": door,
+    "path": path,
+    "pacing": pacing,
+    "start": start,
+    "clocks": clocks,
+}
 
 
 def steps(name: str, sizes: Sizes) -> int:
     """How often a row says where it is: the length of the progress bar."""
-    each = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1}[name] * sizes.repetitions
+    each = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1}[name] * sizes.repetitions
     extra = {
         "wire": 1,
         "door": 2 * len(sizes.door_lines),
         "path": sizes.long_requests > 0,
         "pacing": 1,
         "start": 0,
+        "clocks": 0,
     }
     return each + int(extra[name])
