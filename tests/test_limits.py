@@ -11,6 +11,7 @@ from bot.files import FileError
 from bot.limits import calendar_note, load_limits
 from bot.rules import load_rules
 from bot.settings import DEFAULTS
+from bot.texts import load_texts
 from routing.limits import RUNNING, Calendar, Do, Limits, Step
 from routing.promises import promised_arrival
 from routing.transitions import OPEN, Status
@@ -175,3 +176,13 @@ def test_rules_that_promise_arrival_are_refused_with_the_line(tmp_path: Path) ->
         load_rules(file)
     (problem,) = refused.value.problems
     assert "消防员马上就到" in file.read_text().splitlines()[(problem.line or 0) - 1]
+
+
+@pytest.mark.parametrize(("document", "words"), [("loop.md", "status"), ("loop.zh-CN.md", "label")])
+def test_the_office_can_read_about_every_status(document: str, words: str) -> None:
+    text = (DEFAULTS.parent.parent / "docs" / document).read_text()
+    labels = load_texts(DEFAULTS / "texts" / "zh.yaml").labels
+    transient = {Status.MERGED, Status.REOPENED, Status.CANCELLED}
+    for status in set(Status) - transient:
+        name = status.value.replace("_", " ") if words == "status" else labels[f"status_{status}"]
+        assert name.split("，")[0] in text, status
