@@ -30,7 +30,8 @@ async def walk(desk: Desk, request: ServiceRequest, step: Step) -> None:
         desk.record(request, stage.do, filing.SYSTEM, limit=step)
     if rungs := [stage for stage in due if stage.do is Do.RUNG]:
         await _climb(desk, request, step, rungs)
-    if others := [stage for stage in due if stage.do is not Do.RUNG]:
+    silent = (Do.RUNG, Do.REMIND) if rungs else (Do.RUNG,)
+    if others := [stage for stage in due if stage.do not in silent]:
         await _DOES[others[-1].do](desk, request, step, others[-1])
 
 

@@ -113,9 +113,9 @@ def sample() -> Roster:
 
 
 @contextlib.asynccontextmanager
-async def town(folder: Path) -> AsyncIterator[Town]:
+async def town(folder: Path, files: Settings | None = None) -> AsyncIterator[Town]:
     """The sample community, running against a sandbox, on a clock that stands still."""
-    async with rehearsal(folder, Clock(MORNING), Settings()) as here:
+    async with rehearsal(folder, Clock(MORNING), files or Settings()) as here:
         found = Town(here.clock, here.sandbox, here.app)
         roster = sample()
         await found.load(roster)

@@ -1,5 +1,6 @@
 """Nobody reacts, or late: reminders, the ladder, lights, letters, silence, pauses, outages."""
 
+import asyncio
 import itertools
 from datetime import datetime, timedelta
 
@@ -7,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.sandbox.people import Person
+from bot.ticker import Ticker
+from storage.store import Store
 from storage.tables import Deadline, DeadlineState, Letter, ServiceRequest
 from tests.town import Town
 
@@ -501,3 +504,21 @@ async def test_at25_after_an_outage_everything_is_caught_up_in_order_without_a_f
     assert len(await member.sees()) - before <= 3
     assert len(await resident.sees()) - heard <= 2
     assert "result" in await _waiting(yueshi)
+
+
+async def test_at25_due_times_are_stored_and_fire_once_however_many_look(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    member, group = await yueshi.staff(1001, 1101)
+    await yueshi.filed(resident)
+    yueshi.clock.advance(timedelta(hours=2))
+    app, stores = yueshi.app, [Store(yueshi.app.store.path) for _ in range(2)]
+    others = [Ticker(store, app.offices, app.clock) for store in stores]  # they remember nothing
+    while any(await asyncio.gather(*(one.step() for one in (app.ticker, *others)))):
+        pass
+    for store in stores:
+        store.close()
+    await yueshi.settle()
+    assert len(await _texts(group, "请您也来看看")) == 1
+    events = [line.event for line in await yueshi.history(await yueshi.request())]
+    assert events.count("rung") == 1
+    assert len(await _texts(member, "请抓紧")) == 0
