@@ -100,6 +100,7 @@ class Leaf(_Model):
     support_roles: tuple[Role, ...] = ()
     exclude: tuple[Word, ...] = ()
     examples: tuple[Text, ...] = ()
+    photo_required: bool = False
 
 
 class Group(_Model):
@@ -206,4 +207,5 @@ def _leaf(group: Group, leaf: Leaf) -> rules.Leaf:
         keywords=leaf.keywords,
         exclude=leaf.exclude,
         first_reply=leaf.first_reply,
+        photo_required=leaf.photo_required,
     )

@@ -9,6 +9,7 @@ from handlers.turn import Turn
 from routing.classify import decide
 from routing.organisation import DISPATCHERS, Member
 from routing.transitions import Actor, Event, Status
+from storage import queries
 from storage.tables import ServiceRequest
 
 RETURN_REASONS = ("not_my_grid", "not_my_duty", "duplicate", "unclear")
@@ -169,6 +170,7 @@ async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str)
     """Done, with a result code and a person's words. Raises RefusalError for fewer than ten characters."""
     if len(text) < LEAST_RESULT:
         raise RefusalError("result_too_short", number=request.number, least=LEAST_RESULT)
+    await _need_photo(turn, request)
     code = (turn.conversation.prompt or {}).get("code", "solved")
     actor = as_handler(request, member)
     lifecycle.check(request, Event.FINISH, actor)
@@ -181,6 +183,16 @@ async def finish(turn: Turn, request: ServiceRequest, member: Member, text: str)
     )
     if not turn.group:
         turn.desk.say(turn.staff_reply_to, "finished", request=request, number=request.number)
+
+
+async def _need_photo(turn: Turn, request: ServiceRequest) -> None:
+    """Raises RefusalError where the category wants a photo of the result and no member has sent one."""
+    leaf = turn.office.leaf(request.category)
+    if leaf is None or not leaf.photo_required or turn.message.media:
+        return
+    sent = await turn.desk.unit.run(queries.attachments, request.id)
+    if not any(one.author for one in sent):
+        raise RefusalError("photo_needed", number=request.number)
 
 
 async def send_back(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:

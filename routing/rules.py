@@ -36,6 +36,7 @@ class Leaf:
     keywords: tuple[str, ...]
     exclude: tuple[str, ...]
     first_reply: str
+    photo_required: bool = False  # a result without a photo is not taken
 
 
 @dataclass(frozen=True, slots=True)

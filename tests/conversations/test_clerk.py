@@ -66,6 +66,21 @@ async def test_a_limit_a_ladder_a_text_and_a_role_take_effect_without_a_restart(
     assert [one for one in await section_desk.sees() if "请您也来看看" in one.text]
 
 
+async def test_a_category_may_want_a_photo_of_the_result(here: Town, clerk: Desk) -> None:
+    resident = await here.at_home()
+    (member,) = await here.staff(1001)
+    clerk.edits("rules/taxonomy.yaml", "    name: 照明\n", "    name: 照明\n    photo_required: true\n")
+    await here.app.offices.refresh()
+    await here.filed(resident)
+    await here.taps(member, "办结")
+    await here.says(member, "灯泡已经换新，请再看看")
+    assert "要有照片" in (await here.last(member)).text
+    assert (await here.request()).status == "assigned"
+    await member.sends_photo(caption="灯泡已经换新，请看照片")
+    await here.settle()
+    assert (await here.request()).status == "done"
+
+
 async def test_at09_changed_rules_count_at_once_and_each_request_keeps_its_version(
     here: Town, clerk: Desk
 ) -> None:
