@@ -20,7 +20,7 @@ from storage import inbox, outbox, queries
 from storage.ids import from_base36, new_id
 from storage.inbox import Known, Waiting
 from storage.secrets import Vault
-from storage.store import Store, Unit
+from storage.store import Store, Unit, is_away
 from storage.tables import Account, Conversation, Notification
 
 log = structlog.get_logger()
@@ -161,7 +161,12 @@ class Dispatcher:
     # --- what fails by itself -----------------------------------------------------------------
 
     async def _set_aside(self, item: _Item, error: Exception) -> None:
-        """Keep it for later, apologise once, give up after a few tries; the others go on meanwhile."""
+        """Keep it for later, apologise once, give up after a few tries; the others go on meanwhile.
+
+        Raises the error where the database is away: everything waits where it is, and nobody hears of it.
+        """
+        if is_away(error):
+            raise error
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
         metrics.handled.labels("failed").inc()

@@ -96,6 +96,26 @@ class Unit:
         self.session.add_all(objects)
 
 
+# Primary codes of SQLite: the file is locked, unreadable, full or gone, whatever the statement says.
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database was busy or away, so that the same may well succeed later."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, OperationalError) else 0
+    return code & 0xFF in _AWAY
+
+
 def _commit(session: Session) -> None:
     session.commit()
     session.close()
