@@ -65,7 +65,8 @@ async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role 
     """Choose the responsible person, keep the reason, and give out the cards."""
     choice = await _choose(desk, request, wanted)
     if request.urgent:
-        found = alerted(desk.office.organisation, request.area or request.community, desk.now)
+        area, also = request.area or request.community, desk.office.helpers(request.category)
+        found = alerted(desk.office.organisation, area, desk.now, also)
         request.alerted = [one.member.code for one in found]
     lead = choice.people[0].member.code if choice.people else None
     await assign_to(desk, request, told, lead, Actor.SYSTEM, SYSTEM, choice.reasons)

@@ -71,6 +71,11 @@ class Office:
         except ValueError:
             return Role.COMMUNITY
 
+    def helpers(self, category: str | None) -> tuple[Role, ...]:
+        """The posts of the roster that a category needs besides; outside bodies are reached by telephone."""
+        leaf, known = self.leaf(category), {role.value for role in Role}
+        return tuple(Role(name) for name in leaf.support_roles if name in known) if leaf else ()
+
     def when(self, moment: datetime | None) -> str:
         """A due time as people say it: month, day, hour and minute in the office's zone."""
         return f"{moment.astimezone(self.zone):%-m月%-d日%H:%M}" if moment else ""

@@ -1,5 +1,6 @@
 """Which people a request goes to: the nearest active appointment going up the tree, with the reasons."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -82,13 +83,16 @@ def _rank(one: Candidate, situation: Situation) -> tuple[int, int]:
 
 
 def lead_roles(wanted: Role) -> tuple[Role, ...]:
-    """The wanted role, then its stand-ins."""
-    return (wanted, *(role for role in STAND_INS if role is not wanted))
+    """The wanted role, then its stand-ins. A complaint never falls to those whom it may be about."""
+    stand_ins = (Role.COMMUNITY,) if wanted is Role.SUPERVISOR else STAND_INS
+    return (wanted, *(role for role in stand_ins if role is not wanted))
 
 
-def alerted(organisation: Organisation, area: str | None, now: datetime) -> list[Candidate]:
-    """Whom an emergency reaches in parallel: duty desk, grid member and the nearest chief."""
-    groups = ((Role.DUTY_DESK,), (Role.GRID_MEMBER,), CHIEFS)
+def alerted(
+    organisation: Organisation, area: str | None, now: datetime, also: Iterable[Role] = ()
+) -> list[Candidate]:
+    """Whom an emergency reaches in parallel: duty desk, grid member, the nearest chief, and who it needs."""
+    groups = ((Role.DUTY_DESK,), (Role.GRID_MEMBER,), CHIEFS, *((role,) for role in also))
     firsts: dict[str, Candidate] = {}
     for roles in groups:
         nearest = sorted(candidates(organisation, area, roles, now), key=lambda one: one.steps)

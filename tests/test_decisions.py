@@ -87,6 +87,19 @@ def test_an_emergency_reaches_desk_grid_and_nearest_chief() -> None:
     assert [one.member.code for one in alerted(here, "B", NOW)] == ["d", "a", "l"]
 
 
+def test_an_emergency_reaches_the_helpers_it_needs() -> None:
+    here = town(("d", Role.DUTY_DESK, "C"), ("a", GRID, "G1"), ("v", Role.VILLAGE_DOCTOR, "C"))
+    found = alerted(here, "B", NOW, (GRID, Role.VILLAGE_DOCTOR, Role.STREET))
+    assert [one.member.code for one in found] == ["d", "a", "v"]
+
+
+def test_at67_a_complaint_about_staff_never_falls_to_them() -> None:
+    found = candidates(
+        town(("a", GRID, "G1"), ("h", HEAD, "G1"), ("o", OFFICE, "C")), "B", lead_roles(Role.SUPERVISOR), NOW
+    )
+    assert [one.member.code for one in choose(found, Situation(Role.SUPERVISOR)).people] == ["o"]
+
+
 # --- due times --------------------------------------------------------------------------------
 
 DAILY = Hours(time(8), time(20), frozenset(range(7)))
