@@ -3,8 +3,8 @@
 from handlers import cards
 from handlers.desk import RefusalError
 from handlers.turn import Turn
-from routing.organisation import LEADERS, Member, Role
-from routing.transitions import Actor
+from routing.organisation import DISPATCHERS, LEADERS, Member, Role
+from routing.transitions import OPEN, Actor, Status
 from storage.tables import ServiceRequest
 
 
@@ -17,6 +17,15 @@ def may_handle(turn: Turn, request: ServiceRequest, member: Member) -> None:
     """Raises RefusalError for somebody who has not got this request."""
     if member.code not in (*cards.handlers_of(request), request.claimed_by):
         raise RefusalError("not_yours", number=request.number)
+
+
+def may_call_off(turn: Turn, request: ServiceRequest, member: Member) -> bool:
+    """Who may say that an emergency was none: the desk at any time, others once somebody is there."""
+    if not request.urgent or request.status not in OPEN:
+        return False
+    area = request.area or request.community
+    on_site = request.status is Status.IN_PROGRESS and member.code in cards.handlers_of(request)
+    return on_site or turn.office.organisation.holds(member.code, DISPATCHERS, area, turn.now)
 
 
 def leads(turn: Turn, request: ServiceRequest, member: Member) -> bool:

@@ -104,6 +104,7 @@ _ENDS: dict[Event, _End] = {
     Event.EXPIRE: _End("closed_unrated", reopens=True),
     Event.SILENT: _End("closed_no_info", reopens=True),
     Event.WITHDRAW: _End("withdrawn"),
+    Event.FALSE_ALARM: _End("called_off", reopens=True),
 }
 
 

@@ -37,14 +37,14 @@ def offered(turn: Turn, request: ServiceRequest, member: Member) -> list[str]:
         *(_LEADERS_AT.get(request.status, ()) if capacity.leads(turn, request, member) else ()),
         *(_MEDIATORS_AT.get(request.status, ()) if _mediates(turn, request, member) else ()),
     ]
-    return [move for move in moves if move != "false_alarm" or request.urgent]
+    return [move for move in moves if move != "false_alarm" or capacity.may_call_off(turn, request, member)]
 
 
-_BEGINNING = ("return", "ask", "transfer", "extend", "false_alarm")
+_BEGINNING = ("false_alarm", "return", "ask", "transfer", "extend")
 _AT: dict[Status, tuple[str, ...]] = {
     Status.ASSIGNED: _BEGINNING,
     Status.ACKNOWLEDGED: _BEGINNING,
-    Status.IN_PROGRESS: ("ask", "transfer", "extend", "false_alarm"),
+    Status.IN_PROGRESS: ("false_alarm", "ask", "transfer", "extend"),
     Status.IN_MEDIATION: ("extend",),
     Status.IN_DELIBERATION: ("extend",),
 }

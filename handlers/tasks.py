@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from handlers import cards, filing, ladder, lifecycle, moves
-from handlers.capacity import as_handler, leads, may_handle, supervises, who
+from handlers.capacity import as_handler, leads, may_call_off, may_handle, supervises, who
 from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
 from routing.classify import decide
@@ -75,6 +75,18 @@ def ask_result(turn: Turn, request: ServiceRequest, to: str) -> None:
     turn.desk.say(to, template, choices=choices, request=request, number=request.number, reply_to=reply_to)
 
 
+async def _false_alarm(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    """[误报]: what was found must be written down before an emergency is called off."""
+    _may_call_off(turn, request, member)
+    turn.conversation.prompt = {"kind": "false_alarm", "request": request.id}
+    turn.desk.say(turn.staff_reply_to, "ask_false_alarm", request=request, number=request.number)
+
+
+def _may_call_off(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    if not may_call_off(turn, request, member):
+        raise RefusalError("not_yours", number=request.number)
+
+
 # --- sorting what nobody has sorted yet -------------------------------------------------------
 
 
@@ -137,6 +149,7 @@ _ACTIONS: dict[str, Callable[[Turn, ServiceRequest, Member], Awaitable[None]]] =
     "reason": _reason,
     "finish": _finish,
     "result": _other_result,
+    "false_alarm": _false_alarm,
     "classify": _classify,
     "pass_on": _pass_on,
     "keep": _keep,
@@ -193,6 +206,19 @@ async def _need_photo(turn: Turn, request: ServiceRequest) -> None:
     sent = await turn.desk.unit.run(queries.attachments, request.id)
     if not any(one.author for one in sent):
         raise RefusalError("photo_needed", number=request.number)
+
+
+async def call_off(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
+    """It was no emergency. Raises RefusalError where nothing is written about what was found."""
+    _may_call_off(turn, request, member)
+    if len(text) < LEAST_REASON:
+        raise RefusalError("reason_too_short", number=request.number, least=LEAST_REASON)
+    turn.conversation.prompt = None
+    actor = Actor.HANDLER if member.code in cards.handlers_of(request) else Actor.DISPATCHER
+    note = turn.desk.note(request, "result", text, who(member))
+    request.result, request.result_code = note.id, "not_found"
+    await lifecycle.advance(turn.desk, request, Event.FALSE_ALARM, actor, who(member), note=note)
+    turn.desk.say(turn.staff_reply_to, "call_off_done", request=request, number=request.number)
 
 
 async def send_back(turn: Turn, request: ServiceRequest, member: Member, text: str) -> None:
@@ -261,6 +287,7 @@ def _move(action: str) -> Worded:
 _PROMPTS: dict[str, Worded] = {
     "result": finish,
     "return": send_back,
+    "false_alarm": call_off,
     "extend": moves.extension_reason,
     **{action: _move(action) for action in moves.WORDED},
 }
