@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.app import secret_key
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
+from bot.manners import load_manners
 from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
@@ -43,6 +44,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("texts", settings.texts_file, load_texts),
         ("limits", settings.limits_file, load_limits),
         ("roles", settings.roles_file, load_roles),
+        ("manners", settings.manners_file, load_manners),
     ):
         try:
             load(path)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bot.files import Watched
 from bot.limits import load_limits
+from bot.manners import load_manners
 from bot.roles import load_roles
 from bot.rules import RulesFile
 from bot.settings import Settings
@@ -11,6 +12,7 @@ from bot.texts import load_texts
 from handlers.office import Office
 from handlers.texts import Texts
 from routing.limits import Limits
+from routing.manners import Manners
 from routing.organisation import Organisation
 from routing.roles import Roles
 from storage import directory
@@ -18,21 +20,29 @@ from storage.store import Store
 
 
 class OfficeFiles:
-    """The clerk's four files. At the start a wrong one raises FileError; later the last good one stays."""
+    """The clerk's five files. At the start a wrong one raises FileError; later the last good one stays."""
 
-    def __init__(self, rules: Path, texts: Path, limits: Path, roles: Path) -> None:
+    def __init__(self, rules: Path, texts: Path, limits: Path, roles: Path, manners: Path) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
         self.limits: Watched[Limits] = Watched(limits, load_limits)
         self.roles: Watched[Roles] = Watched(roles, load_roles)
+        self.manners: Watched[Manners] = Watched(manners, load_manners)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
-        return cls(settings.rules_file, settings.texts_file, settings.limits_file, settings.roles_file)
+        return cls(
+            settings.rules_file,
+            settings.texts_file,
+            settings.limits_file,
+            settings.roles_file,
+            settings.manners_file,
+        )
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
-        return any([await file.refresh() for file in (self.rules, self.texts, self.limits, self.roles)])
+        files = (self.rules, self.texts, self.limits, self.roles, self.manners)
+        return any([await file.refresh() for file in files])
 
 
 class Offices:
@@ -62,5 +72,10 @@ class Offices:
     def _assemble(self, organisation: Organisation) -> Office:
         files = self._files
         return Office(
-            organisation, files.rules.value, files.texts.value, files.limits.value, files.roles.value
+            organisation,
+            files.rules.value,
+            files.texts.value,
+            files.limits.value,
+            files.roles.value,
+            files.manners.value,
         )

@@ -139,6 +139,10 @@ class Settings(_Fields, BaseSettings):
         return self.rules_dir / "taxonomy.yaml"
 
     @property
+    def manners_file(self) -> Path:
+        return self.rules_dir / "manners.yaml"
+
+    @property
     def texts_file(self) -> Path:
         return self.texts_dir / "zh.yaml"
 

@@ -1,4 +1,4 @@
-"""What an office has decided: its people and places, rules, texts, limits and roles, as one value."""
+"""What an office has decided: its people and places, rules, texts, limits, roles, manners, as one value."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from handlers.texts import Texts
 from routing.limits import Limits
+from routing.manners import Manners
 from routing.organisation import Area, AreaKind, Organisation, Role
 from routing.places import PlaceName, Places
 from routing.roles import Roles
@@ -22,6 +23,7 @@ class Office:
     texts: Texts
     limits: Limits
     roles: Roles
+    manners: Manners
 
     @property
     def zone(self) -> ZoneInfo:
