@@ -10,7 +10,7 @@ from routing.organisation import DISPATCHERS, LEADERS
 from routing.places import redact
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
-from storage.tables import MediaState, Note, ServiceRequest
+from storage.tables import Attachment, MediaState, Note, Resident, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
@@ -85,7 +85,7 @@ async def _tell_result(desk: Desk, request: ServiceRequest, note: Note | None) -
         "ask_verdict",
         subject=f"verdict:{request.id}",
         request=request,
-        choices=desk.choices("satisfied", "partly", "not_solved"),
+        choices=await verdict_choices(desk, request),
         **told,
     )
     for resident in others:
@@ -120,6 +120,20 @@ async def _tell_end(desk: Desk, request: ServiceRequest, event: Event) -> None:
         desk.say(to_resident(resident), "closed_news", request=request, number=request.number)
 
 
+async def verdict_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
+    """What the resident may answer; in 长者版 yes or no."""
+    return desk.choices(*_verdicts(elder=await _is_elder(desk, request)))
+
+
+async def _is_elder(desk: Desk, request: ServiceRequest) -> bool:
+    resident = await desk.unit.get(Resident, request.resident)
+    return resident is not None and resident.elder
+
+
+def _verdicts(*, elder: bool) -> tuple[str, ...]:
+    return ("satisfied", "not_solved") if elder else ("satisfied", "partly", "not_solved")
+
+
 async def _take_verdict_buttons(desk: Desk, request: ServiceRequest) -> None:
     """The question has been answered, or nobody waits for the answer any more."""
     to, subject = to_resident(request.resident), f"verdict:{request.id}"
@@ -143,13 +157,13 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What those who handle a request are told of its content; `photos` are the stored ones."""
+    """What those who handle a request are told of its content; `photos` are the stored ones, voices too."""
 
     text: str
     contact: str | None
     location: str | None
     attachments: int
-    photos: tuple[int, ...]
+    photos: tuple[Attachment, ...]
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
@@ -162,7 +176,7 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
         latest.get("contact"),
         latest.get("location"),
         len(theirs),
-        tuple(one.id for one in theirs if one.state is MediaState.STORED),
+        tuple(one for one in theirs if one.state is MediaState.STORED),
     )
 
 
@@ -180,8 +194,9 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
         send_photo(desk, request, member, photo)
 
 
-def send_photo(desk: Desk, request: ServiceRequest, member: str, attachment: int) -> None:
-    desk.say(to_member(member), "photo", request=request, attachment=attachment, number=request.number)
+def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachment) -> None:
+    """The photo itself, or the voice to listen to; the sentence with it is named by its kind."""
+    desk.say(to_member(member), photo.kind, request=request, attachment=photo.id, number=request.number)
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
@@ -194,6 +209,7 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         request=request,
         **{key: known.get(key, "") for key in ("text", "contact", "location", "photos")},
         **_facts(desk, request),
+        source=desk.office.texts.labels.get(f"source_{request.source}", ""),
         due=_due_line(desk, request),
         again=_again_line(desk, request),
         claimed=_claim_line(desk, request),
@@ -334,7 +350,7 @@ def _name(desk: Desk, who: str) -> str:
 
 def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
     """The receipt of a filed request, as arguments of `Desk.show` and `Desk.say`."""
-    offered = ("progress", "person") if elder else ("progress", "withdraw", "danger")
+    offered = ("person", "progress") if elder else ("progress", "withdraw", "danger")
     return {
         "template": "receipt_triage" if request.status is Status.TRIAGE else "receipt",
         "choices": desk.choices(*offered),
@@ -348,9 +364,9 @@ def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, An
     }
 
 
-def tell_assigned(desk: Desk, request: ServiceRequest, template: str = "assigned") -> None:
+async def tell_assigned(desk: Desk, request: ServiceRequest, template: str = "assigned") -> None:
     """Tell the resident who has the request now, and by when they will hear."""
-    told = receipt(desk, request, elder=False)
+    told = receipt(desk, request, elder=await _is_elder(desk, request))
     desk.say(to_resident(request.resident), **{**told, "template": template})
 
 
@@ -374,11 +390,11 @@ def first_reply(desk: Desk, request: ServiceRequest) -> str:
     return desk.office.texts.fill(leaf.first_reply, args)
 
 
-def status_card(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+def status_card(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
     """How a request stands, for the resident whose it is."""
     return {
         "template": "progress_one",
-        "choices": desk.choices(*_resident_choices(request)),
+        "choices": desk.choices(*_resident_choices(request, elder)),
         "request": request,
         **_facts(desk, request),
         "due": desk.office.texts.render("result_by", {"due": desk.office.when(request.due_result)})
@@ -387,9 +403,9 @@ def status_card(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
     }
 
 
-def _resident_choices(request: ServiceRequest) -> tuple[str, ...]:
+def _resident_choices(request: ServiceRequest, elder: bool) -> tuple[str, ...]:
     if request.status in OPEN:
-        return ("urge", "add_more", "withdraw")
+        return ("person", "urge") if elder else ("urge", "add_more", "withdraw")
     if request.status is Status.DONE:
-        return ("satisfied", "partly", "not_solved")
+        return _verdicts(elder=elder)
     return ("reopen",) if request.status is Status.CLOSED else ()

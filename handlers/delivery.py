@@ -46,7 +46,7 @@ async def media_settled(desk: Desk, attachment: Attachment) -> None:
         return
     for member in filing.in_charge(desk, request):
         if attachment.state is MediaState.STORED:
-            cards.send_photo(desk, request, member, attachment.id)
+            cards.send_photo(desk, request, member, attachment)
         else:
             desk.say(to_member(member), "photo_missing", request=request, number=request.number)
 

@@ -16,6 +16,13 @@ _PLACE_WORDS = re.compile(
 _PLACE_LENGTH = 20  # a longer answer to “在哪儿” is more of the story than a place
 
 
+class Source(StrEnum):
+    """How a request came about, where that changes how it is treated; stored with the request."""
+
+    CHAT = "chat"
+    VOICE = "voice"
+
+
 class Piece(msgspec.Struct, frozen=True):
     """One thing the resident wrote; `ref` is the platform's name of the message, for later edits."""
 
@@ -43,6 +50,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     reminded: bool = False
     notice: bool = False
     subject: str = ""
+    source: Source = Source.CHAT
 
     @property
     def text(self) -> str:

@@ -22,9 +22,7 @@ async def pressed(turn: Turn) -> None:
 async def file(turn: Turn, draft: Draft, decision: Decision) -> None:
     """File at once as an emergency. Nothing that the resident is told asserts that help is on its way."""
     request = await filing.file_request(turn, draft, decision, urgent=True)
-    turn.desk.drop_deadlines(account=turn.conversation.account)
-    if turn.reply_to in await turn.desk.cards(draft.subject):
-        await turn.desk.show(turn.reply_to, draft.subject, "draft_filed", number=request.number)
+    await filing.retire_draft(turn, draft, request)
     reply = first_reply(turn.desk, request) or turn.office.texts.render("hotline_first", {})
     turn.desk.say(
         turn.reply_to,

@@ -190,6 +190,7 @@ async def _create(
         area=draft.place or (community.code if community else None),
         resident=turn.home().id,
         channel=turn.message.channel,
+        source=draft.source,
         category=category,
         scope=leaf.scope.value if leaf else None,
         limit_class=URGENT_LIMIT if urgent else leaf.limit if leaf else None,
@@ -227,8 +228,15 @@ async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) ->
     owned = [one for one in found if one is not None]
     for attachment in owned:
         attachment.request = request.id
-    stored = tuple(one.id for one in owned if one.state is MediaState.STORED)
+    stored = tuple(one for one in owned if one.state is MediaState.STORED)
     return Brief(text, draft.contact, draft.location, len(owned), stored)
+
+
+async def retire_draft(turn: Turn, draft: Draft, request: ServiceRequest) -> None:
+    """The draft was filed without its card: take the card's questions away, and what waits for answers."""
+    turn.desk.drop_deadlines(account=turn.conversation.account)
+    if turn.reply_to in await turn.desk.cards(draft.subject):
+        await turn.desk.show(turn.reply_to, draft.subject, "draft_filed", number=request.number)
 
 
 def _with_place(draft: Draft) -> str:

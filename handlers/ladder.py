@@ -7,6 +7,7 @@ from zlib import crc32
 
 from handlers import cards, clocks, filing, lifecycle
 from handlers.desk import Desk, Urgency, to_member, to_resident
+from handlers.drafts import Source
 from routing.choose import candidates
 from routing.limits import Calendar, Do, Stage, Step
 from routing.organisation import Role
@@ -39,7 +40,9 @@ async def walk(desk: Desk, request: ServiceRequest, step: Step) -> None:
 
 
 async def _remind(desk: Desk, request: ServiceRequest, step: Step, _stage: Stage) -> None:
-    _to_staff(desk, request, "remind", limit=_name(desk, step), due=_due(desk, request, step))
+    unheard = step is Step.SORT and request.source == Source.VOICE
+    template = "voice_unheard" if unheard else "remind"
+    _to_staff(desk, request, template, limit=_name(desk, step), due=_due(desk, request, step))
 
 
 async def _ask_word(desk: Desk, request: ServiceRequest, _step: Step, _stage: Stage) -> None:
@@ -76,7 +79,7 @@ async def _rate(desk: Desk, request: ServiceRequest, _step: Step, _stage: Stage)
         "verdict_reminder",
         request=request,
         number=request.number,
-        choices=desk.choices("satisfied", "partly", "not_solved"),
+        choices=await cards.verdict_choices(desk, request),
     )
 
 
@@ -251,7 +254,7 @@ async def send_again(desk: Desk, request: ServiceRequest) -> None:
     request.alerted = [one for one in [former, *request.alerted] if one is not None and one != lead]
     reasons = [("reopened", str(request.reopened))]
     await filing.assign_to(desk, request, told, lead, Actor.SYSTEM, filing.SYSTEM, reasons)
-    cards.tell_assigned(desk, request, "reopened")
+    await cards.tell_assigned(desk, request, "reopened")
 
 
 async def open_again(desk: Desk, request: ServiceRequest, who: str) -> None:

@@ -39,7 +39,7 @@ async def query(turn: Turn) -> None:
         status = turn.office.texts.label(f"status_{request.status}")
         turn.desk.say(turn.reply_to, "progress_stage", number=request.number, status=status)
     else:
-        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, request))
+        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, request, elder=turn.home().elder))
 
 
 async def _by_number(turn: Turn) -> ServiceRequest | None:
@@ -56,7 +56,7 @@ async def overview(turn: Turn) -> None:
     if not found:
         turn.desk.say(turn.reply_to, "progress_none")
     elif len(found) == 1:
-        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, found[0]))
+        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, found[0], elder=turn.home().elder))
     else:
         lines = "\n".join(_line(turn, one) for one in found)
         turn.desk.say(turn.reply_to, "progress_list", lines=lines)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from handlers import cards, drafts, emergency, filing
+from handlers import cards, drafts, emergency, filing, voice
 from handlers.drafts import Draft, Piece, Question, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
@@ -35,6 +35,10 @@ async def piece(turn: Turn) -> None:
         await emergency.file(turn, draft, decision)
     elif answered is not None:
         await _add_at_once(turn, answered, draft)
+    elif recent is not None and turn.conversation.draft is None and voice.goes_on(turn, recent):
+        await _add_at_once(turn, recent, draft)
+    elif turn.message.kind is Kind.VOICE:
+        await voice.file(turn, draft.with_(notice=turn.notice_due()), decision)
     elif recent is not None and turn.conversation.draft is None:
         await show(turn, draft.with_(adds_to=recent.id), decision)
     else:
@@ -147,7 +151,7 @@ async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
     draft = draft.with_(
         asked_place=draft.asked_place or question is Question.PLACE,
         asked_what=draft.asked_what or question is Question.WHAT,
-        notice=draft.notice or _notice_due(turn),
+        notice=draft.notice or turn.notice_due(),
     )
     await turn.desk.show(
         turn.reply_to,
@@ -189,27 +193,24 @@ _OFFERED: dict[Question, tuple[str, ...]] = {
     Question.WHAT: ("person", "cancel", "danger"),
     Question.READY: ("submit", "more", "cancel", "danger"),
 }
-_ELDER_CHOICES = 2
+# Two for 长者版, a person first; only a question of yes or no keeps both of its answers.
+_OFFERED_TO_ELDERS: dict[Question, tuple[str, ...]] = {
+    Question.ADDITION: ("add_to", "new_one"),
+    Question.DANGER: ("danger", "no_danger"),
+    Question.PLACE: ("person", "skip_place"),
+    Question.WHAT: ("person", "cancel"),
+    Question.READY: ("person", "submit"),
+}
 
 
 def choices(turn: Turn, question: Question, decision: Decision) -> list[Choice]:
     """The buttons for a question; two for somebody in 长者版."""
     elder = turn.home().elder
     if question is not Question.CATEGORY:
-        offered = turn.desk.choices(*_OFFERED[question])
-        return offered[:_ELDER_CHOICES] if elder else offered
-    likely = decision.candidates[: _ELDER_CHOICES - 1 if elder else 3]
+        return turn.desk.choices(*(_OFFERED_TO_ELDERS if elder else _OFFERED)[question])
+    likely = decision.candidates[: 1 if elder else 3]
     named = [Choice(f"category:{one.category}", turn.office.category_name(one.category)) for one in likely]
-    return [*named, *turn.desk.choices("category:none")]
-
-
-def _notice_due(turn: Turn) -> bool:
-    """Whether the consent line is to be shown with this card; it is shown once to everybody."""
-    resident = turn.home()
-    if resident.consented_at is not None:
-        return False
-    resident.consented_at = turn.now
-    return True
+    return [*turn.desk.choices("person"), *named] if elder else [*named, *turn.desk.choices("category:none")]
 
 
 def _set_deadlines(turn: Turn, question: Question) -> None:

@@ -105,7 +105,7 @@ async def classify(turn: Turn, request: ServiceRequest, member: Member, category
         request.category, request.scope, request.limit_class = leaf.code, leaf.scope.value, leaf.limit
     await _accept(turn, request, member)
     await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
-    cards.tell_assigned(turn.desk, request)
+    await cards.tell_assigned(turn.desk, request)
 
 
 async def _pass_on(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -119,7 +119,7 @@ async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
     kept = [("kept", member.code)]
     told = await cards.brief(turn.desk, request)
     await filing.assign_to(turn.desk, request, told, member.code, Actor.DISPATCHER, who(member), kept)
-    cards.tell_assigned(turn.desk, request)
+    await cards.tell_assigned(turn.desk, request)
 
 
 async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:

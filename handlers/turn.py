@@ -71,6 +71,14 @@ class Turn:
             self.desk.unit.add(self.resident)
         return self.resident
 
+    def notice_due(self) -> bool:
+        """Whether the consent line is to be shown with this answer; it is shown once to everybody."""
+        resident = self.home()
+        if resident.consented_at is not None:
+            return False
+        resident.consented_at = self.now
+        return True
+
     @property
     def reply_to(self) -> str:
         """Where a private answer to a resident goes."""

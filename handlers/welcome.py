@@ -11,9 +11,7 @@ async def scanned(turn: Turn) -> None:
     area = await turn.desk.unit.run(queries.place_of_token, token) if token else None
     if area is not None:
         turn.conversation.place = area
-    resident, texts = turn.home(), turn.office.texts
-    consent = "" if resident.consented_at else texts.render("consent", {})
-    resident.consented_at = resident.consented_at or turn.now
+    consent = turn.office.texts.render("consent", {}) if turn.notice_due() else ""
     turn.desk.say(
         turn.reply_to,
         "welcome",
@@ -28,7 +26,7 @@ def _offered(turn: Turn) -> list[Choice]:
     """Buttons for residents; whoever has a post gets their cards instead."""
     if turn.member is not None:
         return []
-    return turn.desk.choices("progress", "person", *(() if turn.home().elder else ("danger",)))
+    return _first_choices(turn)
 
 
 def _member_line(turn: Turn) -> str:
@@ -46,8 +44,14 @@ def _place_line(turn: Turn, token: str, area: str | None) -> str:
     return turn.office.texts.render("welcome_token_unknown", {}) if token else ""
 
 
+def _first_choices(turn: Turn) -> list[Choice]:
+    """What a resident can begin with; in 长者版 a person comes first."""
+    elder = turn.home().elder
+    return turn.desk.choices(*(("person", "progress") if elder else ("progress", "person", "danger")))
+
+
 async def help_(turn: Turn) -> None:
-    turn.desk.say(turn.reply_to, "help", choices=turn.desk.choices("progress", "person", "danger"))
+    turn.desk.say(turn.reply_to, "help", choices=_first_choices(turn))
 
 
 async def tell_id(turn: Turn) -> None:
