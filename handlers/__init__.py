@@ -7,7 +7,7 @@ and what nobody claims becomes part of a report.
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from handlers import chiefs, emergency, membership, progress, report, tasks, welcome
+from handlers import chiefs, emergency, manners, membership, progress, report, tasks, welcome
 from handlers.desk import RefusalError, to_chat
 from handlers.messages import Kind
 from handlers.turn import Turn
@@ -65,6 +65,12 @@ def _prompted(turn: Turn) -> bool:
     return turn.card is not None and turn.card.request == prompt["request"]
 
 
+def _own_words(turn: Turn) -> bool:
+    """A resident's own words, not a word that stands for a button, nor what staff write on their cards."""
+    words = _private(turn) and bool(turn.message.text) and turn.tap is None and turn.command is None
+    return words and not _prompted(turn) and not _staff_card(turn)
+
+
 HANDLERS: tuple[Entry, ...] = (
     Entry(
         "blocked or unblocked",
@@ -99,6 +105,13 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("a button that says nothing any more", lambda t: _kind(t, Kind.TAP), welcome.stale),
     Entry("a request's number", lambda t: _kind(t, Kind.TEXT) and progress.is_number(t), progress.query),
     Entry("a corrected message", lambda t: _kind(t, Kind.EDITED), report.edited),
+    Entry("muted for a while", manners.is_muted, manners.ask_to_wait),
+    Entry("the same words again and again", manners.is_flood, manners.let_pass),
+    Entry("insults and nothing else", manners.is_only_insult, manners.let_pass),
+    Entry("small talk or a trial", manners.is_small_talk, manners.greet),
+    Entry("thanks", manners.is_thanks, manners.take_thanks),
+    Entry("a child writes", manners.is_child, manners.find_adult),
+    Entry("talk of matters elsewhere", manners.is_elsewhere, manners.not_ours),
     Entry("a piece of a report", report.is_piece, report.piece),
     Entry("nothing that concerns us", lambda t: _kind(t, Kind.IGNORED), membership.left_alone),
     Entry("what we cannot read", lambda _: True, welcome.unsupported),
@@ -110,6 +123,8 @@ async def handle(turn: Turn) -> str:
 
     An expected refusal becomes the polite answer that it carries; anything else is the caller's.
     """
+    if _own_words(turn):
+        manners.heed(turn)
     entry = next(entry for entry in HANDLERS if entry.matches(turn))
     try:
         await entry.handle(turn)

@@ -20,7 +20,9 @@ class Source(StrEnum):
     """How a request came about, where that changes how it is treated; stored with the request."""
 
     CHAT = "chat"
+    PROXY = "proxy"  # told by somebody else than whom it is about
     VOICE = "voice"
+    CHILD = "child"
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -74,6 +76,7 @@ class Question(StrEnum):
     ADDITION = "addition"
     DANGER = "danger"
     PLACE = "place"
+    SUBJECT_PLACE = "subject_place"
     CATEGORY = "category"
     WHAT = "what"
     READY = "ready"
@@ -86,7 +89,7 @@ def next_question(draft: Draft, decision: Decision) -> Question:
     if draft.adds_to is not None:
         return Question.ADDITION
     if not draft.placed:
-        return Question.PLACE
+        return Question.SUBJECT_PLACE if draft.source is Source.PROXY else Question.PLACE
     if draft.category or draft.category_refused:
         return Question.READY
     if decision.outcome is Outcome.ASK:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from handlers import cards, drafts, emergency, filing, voice
-from handlers.drafts import Draft, Piece, Question, next_question
+from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
 from routing.classify import Danger, Decision, decide
@@ -78,7 +78,7 @@ def _draft(turn: Turn) -> Draft:
     if not known.joins(turn.now) or not known.subject:
         known = known.with_(subject=f"draft:{turn.message_id}")
         turn.desk.opens(known.subject)
-    if message.text:
+    if message.text and message.text not in (one.text for one in known.pieces):
         known = _with_text(turn, known)
     if message.location:
         known = known.with_(location=_coordinates(message.location))
@@ -90,6 +90,8 @@ def _draft(turn: Turn) -> Draft:
 def _with_text(turn: Turn, draft: Draft) -> Draft:
     text = turn.message.text
     draft = draft.with_(pieces=(*draft.pieces, Piece(turn.message.ref, text)))
+    if turn.heard.proxy and draft.source is Source.CHAT:
+        draft = draft.with_(source=Source.PROXY, place=None)  # where they scanned is not where she is
     found = find_place(draft.text, turn.office.places)
     if found is not None:
         return draft.with_(place=found)
@@ -149,7 +151,7 @@ async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
     question = next_question(draft, decision)
     elder = turn.home().elder
     draft = draft.with_(
-        asked_place=draft.asked_place or question is Question.PLACE,
+        asked_place=draft.asked_place or question in (Question.PLACE, Question.SUBJECT_PLACE),
         asked_what=draft.asked_what or question is Question.WHAT,
         notice=draft.notice or turn.notice_due(),
     )
@@ -190,6 +192,7 @@ _OFFERED: dict[Question, tuple[str, ...]] = {
     Question.ADDITION: ("add_to", "new_one", "cancel", "danger"),
     Question.DANGER: ("danger", "no_danger"),
     Question.PLACE: ("skip_place", "cancel", "danger"),
+    Question.SUBJECT_PLACE: ("skip_place", "cancel", "danger"),
     Question.WHAT: ("person", "cancel", "danger"),
     Question.READY: ("submit", "more", "cancel", "danger"),
 }
@@ -198,6 +201,7 @@ _OFFERED_TO_ELDERS: dict[Question, tuple[str, ...]] = {
     Question.ADDITION: ("add_to", "new_one"),
     Question.DANGER: ("danger", "no_danger"),
     Question.PLACE: ("person", "skip_place"),
+    Question.SUBJECT_PLACE: ("person", "skip_place"),
     Question.WHAT: ("person", "cancel"),
     Question.READY: ("person", "submit"),
 }

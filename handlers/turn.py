@@ -6,6 +6,7 @@ from datetime import datetime
 from handlers.desk import Desk, to_member, to_resident
 from handlers.messages import InboundMessage
 from handlers.office import Office
+from routing.manners import UNHEARD, Heard
 from routing.organisation import Member
 from storage.ids import new_id
 from storage.tables import Account, Chat, Conversation, Notification, Resident, ServiceRequest
@@ -32,7 +33,7 @@ class Turn:
     """Everything a handler may look at, loaded before it runs; what it changes is written afterwards.
 
     `card` is the message of ours that this one answers. `group` is the staff group it was sent in, `room`
-    any other group.
+    any other group. `heard` is how a resident's own words were said.
     """
 
     desk: Desk
@@ -46,6 +47,7 @@ class Turn:
     room: Account | None = None
     tap: Tap | None = None
     card: Notification | None = None
+    heard: Heard = UNHEARD
 
     @property
     def now(self) -> datetime:

@@ -13,11 +13,12 @@ from routing.transitions import Status
 from storage.tables import ServiceRequest
 
 _SOON = timedelta(hours=1)
+_ASK_NOTHING = (Source.VOICE, Source.CHILD)
 
 
 def goes_on(turn: Turn, request: ServiceRequest) -> bool:
     """Whether the talk goes on where it was, without a question: by voice, or with who began so."""
-    return turn.message.kind is Kind.VOICE or request.source == Source.VOICE
+    return turn.message.kind is Kind.VOICE or request.source in _ASK_NOTHING
 
 
 async def file(turn: Turn, draft: Draft, decision: Decision) -> None:

@@ -310,7 +310,7 @@ async def test_a_lost_answer_is_repeated_once_and_says_so(yueshi: Town) -> None:
     assert cards[1].startswith("（可能重复）")
 
 
-async def test_a_resident_in_an_unknown_group_is_asked_into_private(yueshi: Town) -> None:
+async def test_hard_case_wrong_group_a_resident_is_asked_into_private(yueshi: Town) -> None:
     resident = await yueshi.person(9001)
     await yueshi.sandbox.group(-900, "业主群", [resident])
     await yueshi.settle()
