@@ -140,7 +140,9 @@ class Settings(_Fields, BaseSettings):
 
     @property
     def manners_file(self) -> Path:
-        return self.rules_dir / "manners.yaml"
+        """The office's own, or the one that comes with the program."""
+        own = self.rules_dir / "manners.yaml"
+        return own if own.exists() else DEFAULTS / "rules" / "manners.yaml"
 
     @property
     def texts_file(self) -> Path:

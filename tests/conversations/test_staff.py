@@ -376,16 +376,6 @@ async def test_the_resident_hears_who_wrote_the_result_and_the_buttons_go(yueshi
     assert "王组长" in (await yueshi.last(resident)).text
 
 
-async def test_a_missed_limit_reminds_the_handler_once_for_each(yueshi: Town) -> None:
-    resident = await yueshi.at_home()
-    (member,) = await yueshi.staff(1001)
-    await yueshi.filed(resident)
-    await yueshi.pass_time(hours=3)
-    late = [one.text for one in await member.sees() if "时限" in one.text]
-    assert len(late) == 1
-    assert "接单" in late[0]
-
-
 async def test_a_result_for_what_was_withdrawn_meanwhile_changes_nothing(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     (member,) = await yueshi.staff(1001)
