@@ -31,7 +31,7 @@ def newest(session: Session) -> Trace | None:
         return None
     about = Notification.request == request.id
     counted = select(Notification.state, func.count()).where(about).group_by(Notification.state)
-    counts = dict(session.execute(counted).tuples().all())
+    counts = dict(session.execute(counted).all())
     return Trace(
         request=request,
         history=queries.history(session, request.id),
