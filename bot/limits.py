@@ -45,6 +45,9 @@ def _zone(name: str) -> str:
     return name
 
 
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -68,7 +71,7 @@ class _Stage(_Model):
 
 
 class _Limit(_Model):
-    within: Annotated[timedelta, BeforeValidator(_duration)]
+    within: Duration
     calendar: Calendar = Calendar.ALWAYS
     steps: str
 

@@ -1,17 +1,30 @@
-"""Loads what each post may be asked to do and may see."""
+"""Loads what each post may be asked to do and may see, and how long personal data is kept."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from bot.files import load_document, validate
+from bot.limits import Duration
 from routing.organisation import Role
+from routing.privacy import Retention
 from routing.roles import Duties, Roles
 from routing.rules import Scope
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9]{0,2}$")]
 Count = Annotated[int, Field(ge=0)]
+
+
+def _a_day_at_least(period: timedelta) -> timedelta:
+    if period < timedelta(days=1):
+        raise ValueError("至少保存 1d")
+    return period
+
+
+Kept = Annotated[Duration, AfterValidator(_a_day_at_least)]
+_KEPT = Retention()
 
 
 class _Model(BaseModel):
@@ -34,10 +47,20 @@ class _Duties(_Model):
     rule: str = ""
 
 
+class _Retention(_Model):
+    originals: Kept = _KEPT.originals
+    voices: Kept = _KEPT.voices
+    requests: Kept = _KEPT.requests
+    sent: Kept = _KEPT.sent
+    accesses: Kept = _KEPT.accesses
+
+
 class _File(_Model):
     roles: dict[Role, _Duties] = {}
     sealed: dict[Code, tuple[Role, ...]] = {}
     consent: tuple[Code, ...] = ()
+    reveal: tuple[Role, ...] = ()
+    retention: _Retention = _Retention()
 
 
 def load_roles(path: Path) -> Roles:
@@ -47,6 +70,8 @@ def load_roles(path: Path) -> Roles:
         duties={role: _value(duties) for role, duties in file.roles.items()},
         sealed={code: frozenset(roles) for code, roles in file.sealed.items()},
         consent=frozenset(file.consent),
+        reveal=frozenset(file.reveal),
+        retention=Retention(**dict(file.retention)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from routing.organisation import Role
+from routing.privacy import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,16 @@ class Duties:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """`sealed` maps a category, or the group that its code begins with, to the roles that may see it."""
+    """`sealed` maps a category, or the group that its code begins with, to the roles that may see it.
+
+    `reveal` are the roles that may ask for what was masked, each time with a purpose.
+    """
 
     duties: Mapping[Role, Duties] = field(default_factory=dict)
     sealed: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     consent: frozenset[str] = frozenset()
+    reveal: frozenset[Role] = frozenset()
+    retention: Retention = field(default_factory=Retention)
 
     def of(self, role: Role) -> Duties:
         return self.duties.get(role, _FREE)
