@@ -28,7 +28,7 @@ from bot.outbox import Outbox
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
-from storage import outbox, schema
+from storage import outbox, privacy, schema
 from storage.schema import Standing
 from storage.secrets import Vault
 from storage.store import Store, StoreError, sqlite_path
@@ -65,8 +65,8 @@ class App:
         self.intake = Intake(store, vault, clock)
         self.dispatcher = Dispatcher(store, vault, self.offices, channels, clock)
         self.outbox = Outbox(store, vault, self.offices, channels, telegram.pacing, clock)
-        self.ticker = Ticker(store, self.offices, clock)
-        self.media = Media(store, self.offices, channels, settings.data_dir / "attachments", clock)
+        self.ticker = Ticker(store, vault, self.offices, clock)
+        self.media = Media(store, vault, self.offices, channels, settings.data_dir / "attachments", clock)
         self._failing: dict[str, str] = {}
 
     @property
@@ -193,6 +193,7 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
         ready_database(path)
         store = Store(path)
         await store.write(outbox.release_all)
+        await store.write(privacy.make_ready, clock.now())
         app = App(settings, clock, store, vault, files)
         stack.push_async_callback(app.close)
         await app.offices.refresh()

@@ -66,7 +66,7 @@ class Dispatcher:
         """One transaction: everything that these messages bring about, or nothing of it."""
         office = self._offices.current
         async with self._store.unit() as unit:
-            desk = Desk(unit, office, self._clock.now())
+            desk = Desk(unit, office, self._vault, self._clock.now())
             readable = [(item.waiting, item.message) for item in items if item.message is not None]
             known = await self._known(unit, [message for _, message in readable])
             desk.knows(known.cards)
@@ -178,7 +178,7 @@ class Dispatcher:
             later = self._clock.now() + timedelta(seconds=4**attempts)
             await unit.run(inbox.set_aside, item.waiting.message, attempts, later)
             if item.message is not None and item.message.private:
-                desk = Desk(unit, office, self._clock.now())
+                desk = Desk(unit, office, self._vault, self._clock.now())
                 known = await self._known(unit, [item.message])
                 account = self._account(desk, item.message.channel, item.message.sender, known)
                 await desk.say_once(f"apology:{item.waiting.message}", to_account(account.id), "apology")

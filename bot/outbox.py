@@ -29,7 +29,7 @@ from handlers.messages import (
     Unreachable,
 )
 from handlers.texts import Texts
-from storage import outbox
+from storage import outbox, privacy
 from storage.ids import to_base36
 from storage.outbox import Job, Mark
 from storage.secrets import Vault
@@ -124,12 +124,21 @@ class Outbox:
             try:
                 channel = self._channels[job.address.channel]
                 address = self._vault.open(job.address.sealed)
-                result = await channel.send(address, _render(job, texts, address))
+                secrets = {"address": address, **await self._looked_up(job)}
+                result = await channel.send(address, _render(job, texts, secrets))
             except Exception as error:  # a template, a missing file, a bug: this message only
                 log.exception("a message could not be sent", notification=job.said.id)
                 result = Refused(type(error).__name__)
             metrics.sent.labels(job.address.channel, type(result).__name__).inc()
         self._marks.append(await self._judge(job, result))
+
+    async def _looked_up(self, job: Job) -> dict[str, str]:
+        """What a message only refers to, so that it lies nowhere in clear: opened on its way out."""
+        wanted = job.said.args.get("sealed")
+        if wanted is None:
+            return {}
+        sealed = await self._store.read(privacy.sealed, **wanted)
+        return {name: "\n".join(map(self._vault.open, found)) for name, found in sealed.items()}
 
     async def _judge(self, job: Job, result: SendResult) -> Mark:
         """What an outcome means for the row and for the chat's next turn."""
@@ -172,7 +181,7 @@ class Outbox:
             return
         office = self._offices.current
         async with self._store.unit() as unit:
-            desk = Desk(unit, office, self._clock.now())
+            desk = Desk(unit, office, self._vault, self._clock.now())
             for one in lost:
                 elsewhere = one.state is SendState.UNREACHABLE and await unit.run(
                     outbox.try_elsewhere, one.job.said.id, one.job.said.chat
@@ -203,13 +212,13 @@ def _mark_and_claim(
     return outbox.claim(session, now, lease, room) if room > 0 else []
 
 
-def _render(job: Job, texts: Texts, address: str) -> Outgoing:
+def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
     """The sentence with its buttons. A button carries the offer's id and the choice, within 64 bytes.
 
-    {address} is filled in only here, so that it is never stored in clear.
+    The secrets, like {address}, are filled in only here, so that they are never stored in clear.
     """
     said = job.said
-    text = texts.render(said.template, {"address": address, **said.args})
+    text = texts.render(said.template, {**secrets, **said.args})
     if said.error == _PERHAPS:
         text = texts.render("repeated", {"text": text})
     offer = to_base36(said.id)

@@ -13,6 +13,7 @@ from handlers.desk import Desk
 from handlers.messages import InboundMessage, Kind
 from handlers.turn import Turn
 from storage import queries
+from storage.secrets import Vault
 from storage.store import Store
 from storage.tables import Account, Conversation, Deadline, DeadlineState, Resident
 
@@ -23,8 +24,9 @@ _TRY_AGAIN = timedelta(minutes=1)
 
 
 class Ticker:
-    def __init__(self, store: Store, offices: Offices, clock: Clock) -> None:
+    def __init__(self, store: Store, vault: Vault, offices: Offices, clock: Clock) -> None:
         self._store = store
+        self._vault = vault
         self._offices = offices
         self._clock = clock
 
@@ -38,20 +40,26 @@ class Ticker:
         return await self._store.read(queries.next_deadline)
 
     async def _fire(self, due: Sequence[int]) -> None:
-        office = self._offices.current
+        office, erasing = self._offices.current, False
         async with self._store.unit() as unit:
-            desk = Desk(unit, office, self._clock.now())
+            desk = Desk(unit, office, self._vault, self._clock.now())
             waiting = await unit.run(queries.deadlines, due)
             await desk.prepare([one.request for one in waiting if one.request is not None])
             for deadline in waiting:
                 if deadline.state == DeadlineState.WAITING:
                     deadline.state, deadline.fired_at = DeadlineState.FIRED, desk.now
                     await self._hand_over(desk, deadline)
+                    erasing = erasing or deadline.kind in timers.ERASING
             await desk.finish()
+        if erasing:
+            await self._store.scrub()
 
     async def _hand_over(self, desk: Desk, deadline: Deadline) -> None:
         if deadline.request is not None:
             await timers.fire_for_request(desk, deadline)
+            return
+        if deadline.kind in timers.ERASING:
+            await timers.ERASING[deadline.kind](desk, deadline)
             return
         turn = await _turn_without_message(desk, deadline)
         if turn is not None:

@@ -27,7 +27,7 @@ def in_words(office: Office, trace: Trace, now: datetime) -> dict[str, Any]:
         "reasons": [_reason(office, code, value) for code, value in request.reason.get("terms", ())],
         "limits": _limits(office, trace, now),
         "history": [_line(office, line, now) for line in trace.history],
-        "result": trace.result.body if trace.result else None,
+        "result": trace.result.body if trace.result and not request.sealed else None,
         "verdict": label(request.verdict) if request.verdict else None,
         "sent": trace.sent,
         "waiting": trace.waiting,
@@ -42,11 +42,12 @@ def _category(office: Office, request: ServiceRequest, history: list[StatusUpdat
     sure = request.decision.get("outcome") == "file" and chosen is not None
     sorted_by = "desk" if any(line.event == Event.CLASSIFY for line in history) else "resident"
     level = request.limit_class or office.limits.default_class
+    name = office.texts.label("words_sealed") if request.sealed else office.category_name(request.category)
     return {
-        "name": office.category_name(request.category),
+        "name": name,
         "scope": request.scope,
         "level": office.texts.label(f"level_{level}"),
-        "matched": list(chosen["matched"]) if chosen else [],
+        "matched": list(chosen["matched"]) if chosen and not request.sealed else [],
         "how": office.texts.label(f"sorted_{'words' if sure else sorted_by}") if request.category else "",
     }
 

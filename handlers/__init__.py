@@ -7,7 +7,7 @@ and what nobody claims becomes part of a report.
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from handlers import chiefs, emergency, manners, membership, progress, report, tasks, welcome
+from handlers import chiefs, emergency, manners, membership, privacy, progress, report, tasks, welcome
 from handlers.desk import RefusalError, to_chat
 from handlers.messages import Kind
 from handlers.turn import Turn
@@ -71,6 +71,12 @@ def _own_words(turn: Turn) -> bool:
     return words and not _prompted(turn) and not _staff_card(turn)
 
 
+def _purpose(turn: Turn) -> bool:
+    """What somebody who wants to see an original needs it for."""
+    prompt = turn.conversation.prompt
+    return prompt is not None and prompt["kind"] == "reveal" and _prompted(turn)
+
+
 HANDLERS: tuple[Entry, ...] = (
     Entry(
         "blocked or unblocked",
@@ -84,6 +90,7 @@ HANDLERS: tuple[Entry, ...] = (
     ),
     Entry("added to an unknown group", lambda t: _kind(t, Kind.MEMBERSHIP), membership.unknown_group),
     Entry("a group's new address", lambda t: _kind(t, Kind.MIGRATED), membership.left_alone),
+    Entry("what a look is for", _purpose, privacy.purpose_given),
     Entry("the text a button asked for", _prompted, tasks.prompted),
     Entry("that text is called off", lambda t: _action(t) == "cancel" and _awaited(t), tasks.called_off),
     Entry("tap on a group card", lambda t: t.group is not None and t.tap is not None, chiefs.tapped),
@@ -92,6 +99,9 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("talk in another group", lambda t: not _private(t) and _kind(t, *_SPOKEN), membership.wrong_group),
     Entry("anything else in a group", lambda t: not _private(t), membership.left_alone),
     Entry("tap on a private card", lambda t: _staff_offer(t) and _action(t) in tasks.ACTIONS, tasks.tapped),
+    Entry("what a look is for", lambda t: _staff_offer(t) and _action(t) == "purpose", privacy.purpose_given),
+    Entry("the second of two", lambda t: _staff_offer(t) and _action(t).endswith("agree"), privacy.decided),
+    Entry("what is sealed is wanted", lambda t: _kind(t, Kind.TEXT) and privacy.asked(t), privacy.ask),
     Entry("reply to a private card", _staff_reply, tasks.replied),
     Entry("danger", lambda t: _action(t) == "danger", emergency.pressed),
     Entry("a scanned code", lambda t: _kind(t, Kind.START), welcome.scanned),
@@ -99,6 +109,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("an answer to the draft's card", lambda t: _action(t) in _ANSWERS, report.answer),
     Entry("how does it stand", lambda t: _action(t) == "progress", progress.overview),
     Entry("acting on a request", lambda t: _action(t) in progress.ACTIONS, progress.act),
+    Entry("one's own data", lambda t: _action(t) in privacy.ACTIONS, privacy.act),
     Entry("help", lambda t: _action(t) == "help", welcome.help_),
     Entry("one's own account number", lambda t: _action(t) == "id", welcome.tell_id),
     Entry("长者版", lambda t: _action(t) == "elder", welcome.set_elder),

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-from handlers.desk import Desk, Urgency, subject_of, to_chat, to_member, to_resident
+from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_chat, to_member, to_resident
 from handlers.messages import Choice
-from routing.organisation import DISPATCHERS, LEADERS
-from routing.places import redact
+from routing.choose import candidates
+from routing.organisation import DISPATCHERS, LEADERS, Role
+from routing.privacy import redact_for_group
+from routing.text import readable
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
 from storage.tables import Attachment, MediaState, Note, Resident, ServiceRequest
@@ -40,6 +43,28 @@ async def residents_of(desk: Desk, request: ServiceRequest) -> list[int]:
     if not request.endorsements:
         return [request.resident]
     return [request.resident, *await desk.unit.run(queries.endorsers, request.id)]
+
+
+def cleared(desk: Desk, request: ServiceRequest) -> tuple[Role, ...]:
+    """The roles that may see a sealed request: its category's; if nobody holds one, the supervisor too."""
+    roles = tuple(sorted(desk.office.roles.cleared(request.category) or ()))
+    area = request.area or request.community
+    held = candidates(desk.office.organisation, area, roles, desk.now)
+    return roles if held else (*roles, Role.SUPERVISOR)
+
+
+def may_see(desk: Desk, member: str, request: ServiceRequest) -> bool:
+    """Whether a member may be told what a request is about."""
+    if not request.sealed:
+        return True
+    area = request.area or request.community
+    return desk.office.organisation.holds(member, cleared(desk, request), area, desk.now)
+
+
+def check_may_see(desk: Desk, member: str, request: ServiceRequest) -> None:
+    """Raise RefusalError for somebody whom a sealed request is closed to."""
+    if not may_see(desk, member, request):
+        raise RefusalError("sealed_refused", number=request.number)
 
 
 # --- after a move -----------------------------------------------------------------------------
@@ -157,13 +182,17 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What those who handle a request are told of its content; `photos` are the stored ones, voices too."""
+    """What those who handle a request are told of its content; `photos` are the stored ones, voices too.
+
+    `masked` says that the resident wrote more than the text shows.
+    """
 
     text: str
     contact: str | None
     location: str | None
     attachments: int
     photos: tuple[Attachment, ...]
+    masked: bool = False
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
@@ -177,6 +206,7 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
         latest.get("location"),
         len(theirs),
         tuple(one for one in theirs if one.state is MediaState.STORED),
+        any(note.original for note in notes),
     )
 
 
@@ -184,10 +214,11 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
     """Give a member the card of a request, with its text and photos."""
     texts = desk.office.texts
     args = {
-        "text": redact(told.text),
+        "text": readable(told.text),
         "contact": texts.render("contact_line", {"contact": told.contact}) if told.contact else "",
         "location": texts.render("location_line", {"location": told.location}) if told.location else "",
         "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
+        "masked": texts.render("masked_line", {}) if told.masked else "",
     }
     await _show_member(desk, request, member, args)
     for photo in told.photos:
@@ -196,10 +227,14 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
 
 def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachment) -> None:
     """The photo itself, or the voice to listen to; the sentence with it is named by its kind."""
-    desk.say(to_member(member), photo.kind, request=request, attachment=photo.id, number=request.number)
+    if may_see(desk, member, request):
+        desk.say(to_member(member), photo.kind, request=request, attachment=photo.id, number=request.number)
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
+    if not may_see(desk, member, request):
+        await _show_sealed(desk, request, to_member(member))
+        return
     await desk.show(
         to_member(member),
         subject_of(request),
@@ -207,13 +242,28 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         choices=_member_choices(desk, request, member),
         urgency=_urgency(request),
         request=request,
-        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos")},
+        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos", "masked")},
+        reporter=desk.office.texts.label("unnamed") if request.anonymous else "",
         **_facts(desk, request),
         source=desk.office.texts.labels.get(f"source_{request.source}", ""),
         due=_due_line(desk, request),
         again=_again_line(desk, request),
         claimed=_claim_line(desk, request),
         votes=_count_line(desk, "not_here_line", request.not_here_by),
+    )
+
+
+async def _show_sealed(desk: Desk, request: ServiceRequest, chat: str) -> None:
+    """For those who may not see it: that there is something, and whose it is."""
+    waits = "" if handlers_of(request) else desk.office.texts.render("sealed_waits", {})
+    await desk.show(
+        chat,
+        subject_of(request),
+        "sealed_card",
+        urgency=_urgency(request),
+        request=request,
+        number=request.number,
+        waits=waits,
     )
 
 
@@ -260,11 +310,14 @@ def _likely(request: ServiceRequest) -> list[str]:
 async def post_to_group(desk: Desk, request: ServiceRequest) -> None:
     """Post the short card in the nearest staff group; nothing of the resident's own words is in it."""
     group = desk.office.organisation.staff_chat(request.area or request.community)
-    if group is not None:
+    if group is not None and not request.sealed:
         await _show_group(desk, request, to_chat(group.id))
 
 
 async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
+    if request.sealed:  # since the card was posted
+        await _show_sealed(desk, request, chat)
+        return
     await desk.show(
         chat,
         subject_of(request),
@@ -277,11 +330,19 @@ async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
 
 
 def _group_args(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+    facts = _facts(desk, request)
     return {
-        **_facts(desk, request),
+        **facts,
+        "place": _building(facts["place"]),
         "claimed": _claim_line(desk, request),
         "seen": _count_line(desk, "seen_line", request.seen_by),
     }
+
+
+@lru_cache(maxsize=1000)
+def _building(place: str) -> str:
+    """A place as a group may see it, whatever the roster calls it."""
+    return redact_for_group(place)
 
 
 def _group_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
@@ -348,7 +409,7 @@ def _name(desk: Desk, who: str) -> str:
 # --- what the resident sees -------------------------------------------------------------------
 
 
-def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
+def receipt(desk: Desk, request: ServiceRequest, *, elder: bool, masked: bool = False) -> dict[str, Any]:
     """The receipt of a filed request, as arguments of `Desk.show` and `Desk.say`."""
     offered = ("person", "progress") if elder else ("progress", "withdraw", "danger")
     return {
@@ -360,6 +421,8 @@ def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, An
         "advice": first_reply(desk, request),
         "due_ack": desk.office.when(request.due_ack),
         "result": _result_line(desk, request),
+        "masked": desk.office.texts.render("masked", {}) if masked else "",
+        "unnamed": desk.office.texts.render("unnamed_line", {}) if request.anonymous else "",
         "danger": desk.office.texts.render("danger_by_word" if elder else "danger_line", {}),
     }
 

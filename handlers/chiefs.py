@@ -30,6 +30,7 @@ async def _act(turn: Turn, request: ServiceRequest | None, action: str) -> None:
     if member is None or not turn.office.organisation.serves(member.code, request.area, turn.now):
         await _refuse_stranger(turn, request)
         return
+    cards.check_may_see(turn.desk, member.code, request)
     if request.status not in WITH_HANDLER:
         return  # the card has changed for everybody; a late tap needs no answer
     await _ACTIONS[action](turn, request, member)

@@ -1,6 +1,6 @@
 """The hands of every handler: say something, show a card, set a deadline, all within one unit of work."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -9,11 +9,14 @@ from sqlalchemy.orm import Session
 
 from handlers.messages import Choice
 from handlers.office import Office
+from routing.privacy import redact
 from storage import queries
 from storage.ids import new_id
 from storage.queries import Content, Dropped
+from storage.secrets import Vault
 from storage.store import Unit
 from storage.tables import (
+    NOBODY,
     Deadline,
     Json,
     Note,
@@ -63,12 +66,17 @@ def subject_of(request: ServiceRequest) -> str:
     return f"request:{request.id}"
 
 
+_NOBODY = to_resident(NOBODY)
+_GIVEN = ("contact", "location")  # what a resident hands over so that they can be found
+
+
 class Desk:
     """Works for one batch: what it says and sets is written with the batch, or not at all."""
 
-    def __init__(self, unit: Unit, office: Office, now: datetime) -> None:
+    def __init__(self, unit: Unit, office: Office, vault: Vault, now: datetime) -> None:
         self.unit = unit
         self.office = office
+        self.vault = vault
         self.now = now
         self._said: list[Notification] = []
         self._history: list[Json] = []
@@ -116,6 +124,8 @@ class Desk:
             created_at=self.now,
             attempts=0,
         )
+        if to == _NOBODY:
+            return said  # whoever reported this has been forgotten
         self.unit.add(said)
         self._said.append(said)
         if request is not None and to == to_resident(request.resident):
@@ -193,6 +203,10 @@ class Desk:
         """Say that `subject` is new, so that nobody can have a card about it."""
         self._cards[subject] = {}
 
+    def unsay(self, chats: Collection[str]) -> None:
+        """Nothing goes out to these recipients any more; their rows are erased by whoever asks for this."""
+        self._said = [said for said in self._said if said.chat not in chats]
+
     def choices(self, *ids: str) -> list[Choice]:
         return [Choice(one, self.office.texts.label(one)) for one in ids]
 
@@ -218,8 +232,14 @@ class Desk:
     # --- remembering --------------------------------------------------------------------------
 
     def note(self, request: ServiceRequest, kind: str, body: str, author: str) -> Note:
-        """Keep a text that belongs to a request, where it can be erased."""
+        """Keep a text that belongs to a request, where it can be erased.
+
+        Of a resident's own words others see the redacted copy; what that hides is sealed beside it.
+        """
         note = Note(id=new_id(), request=request.id, kind=kind, body=body, author=author, at=self.now)
+        if author == "resident" and kind not in _GIVEN:
+            note.body = redact(body)
+            note.original = self.vault.seal(body) if note.body != body else None
         self.unit.add(note)
         return note
 

@@ -51,6 +51,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     adds_to: int | None = None
     reminded: bool = False
     notice: bool = False
+    anonymous: bool = False
     subject: str = ""
     source: Source = Source.CHAT
 

@@ -13,8 +13,9 @@ from handlers.turn import Turn
 from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
 from routing.classify import Decision
 from routing.organisation import DISPATCHERS, Role
-from routing.places import redact
+from routing.privacy import wants_no_name
 from routing.rules import Scope
+from routing.text import readable
 from routing.transitions import Actor, Event, Status
 from storage import queries
 from storage.ids import new_id
@@ -63,15 +64,38 @@ def _emergency_category(turn: Turn, decision: Decision) -> str | None:
 
 async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role | None = None) -> None:
     """Choose the responsible person, keep the reason, and give out the cards."""
+    await _seal(desk, request)
     choice = await _choose(desk, request, wanted)
     if request.urgent:
         area, also = request.area or request.community, desk.office.helpers(request.category)
         found = alerted(desk.office.organisation, area, desk.now, also)
-        request.alerted = [one.member.code for one in found]
-    lead = choice.people[0].member.code if choice.people else None
-    await assign_to(desk, request, told, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
+        request.alerted = _who_may_see(desk, request, [one.member.code for one in found])
+    people = [one.member.code for one in choice.people]
+    leads = _who_may_see(desk, request, people)
+    reasons = choice.reasons if leads[:1] == people[:1] else (("sealed", ""),)
+    await assign_to(desk, request, told, leads[0] if leads else None, Actor.SYSTEM, SYSTEM, reasons)
     if choice.vacancy is not None:
         await _tell_vacancy(desk, request, choice.vacancy)
+
+
+async def _seal(desk: Desk, request: ServiceRequest) -> None:
+    """What its category seals is closed before anybody sees it."""
+    if not request.sealed and desk.office.roles.cleared(request.category) is not None:
+        request.sealed = True
+        await lifecycle.advance(desk, request, Event.SEAL, Actor.SYSTEM, SYSTEM)
+
+
+def _who_may_see(desk: Desk, request: ServiceRequest, members: list[str]) -> list[str]:
+    """Of these, and of those whom the seal names, who may see the request: nearest first."""
+    if not request.sealed:
+        return members
+    roles, area = cards.cleared(desk, request), request.area or request.community
+    named = sorted(
+        candidates(desk.office.organisation, area, roles, desk.now),
+        key=lambda one: (one.role is Role.SUPERVISOR, one.steps),
+    )
+    codes = dict.fromkeys([*members, *(one.member.code for one in named)])
+    return [code for code in codes if cards.may_see(desk, code, request)]
 
 
 async def assign_to(
@@ -122,16 +146,20 @@ async def hand_over(
 
 
 def in_charge(desk: Desk, request: ServiceRequest) -> list[str]:
-    """Who has the request now: its handlers, and the dispatchers while nobody is responsible."""
+    """Who has the request now: its handlers, and the dispatchers while nobody is responsible.
+
+    Of a sealed one they are those who may see it; where there is nobody, the dispatchers learn just that.
+    """
     if request.assignee is not None:
         return cards.handlers_of(request)
     queue = dispatchers(desk, request.area or request.community)
-    return list(dict.fromkeys([*queue, *request.alerted]))
+    waiting = list(dict.fromkeys([*queue, *request.alerted]))
+    return _who_may_see(desk, request, waiting) or waiting
 
 
 async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) -> None:
     """Nobody is responsible yet: the community decides."""
-    for member in dispatchers(desk, request.area or request.community):
+    for member in in_charge(desk, request):
         await cards.post_to_member(desk, request, member, told)
 
 
@@ -183,6 +211,7 @@ async def _create(
     community = organisation.community(draft.place) or organisation.only_community()
     leaf = turn.office.leaf(category)
     code = community.code if community else "HY"
+    unnamed = draft.anonymous or wants_no_name(draft.text)
     request = ServiceRequest(
         id=new_id(),
         number=await _number(desk, code),
@@ -191,6 +220,7 @@ async def _create(
         resident=turn.home().id,
         channel=turn.message.channel,
         source=draft.source,
+        anonymous=unnamed,
         category=category,
         scope=leaf.scope.value if leaf else None,
         limit_class=URGENT_LIMIT if urgent else leaf.limit if leaf else None,
@@ -216,20 +246,25 @@ async def _number(desk: Desk, community: str) -> str:
 
 
 async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) -> Brief:
-    """Store what the resident said and sent with the request; what is still on its way is told later."""
+    """Store what the resident said and sent with the request; what is still on its way is told later.
+
+    Of somebody who is not to be named no contact is kept, and their place only where there is danger.
+    """
     text = _with_place(draft)
-    if text:
-        desk.note(request, kind, text, "resident")
-    if draft.contact:
-        desk.note(request, "contact", draft.contact, "resident")
-    if draft.location:
-        desk.note(request, "location", draft.location, "resident")
+    note = desk.note(request, kind, text, "resident") if text else None
+    contact = None if request.anonymous else draft.contact
+    location = None if request.anonymous and not request.urgent else draft.location
+    if contact:
+        desk.note(request, "contact", contact, "resident")
+    if location:
+        desk.note(request, "location", location, "resident")
     found = [await desk.unit.get(Attachment, one) for one in draft.attachments]
     owned = [one for one in found if one is not None]
     for attachment in owned:
         attachment.request = request.id
     stored = tuple(one for one in owned if one.state is MediaState.STORED)
-    return Brief(text, draft.contact, draft.location, len(owned), stored)
+    masked = note is not None and note.original is not None
+    return Brief(note.body if note else "", contact, location, len(owned), stored, masked)
 
 
 async def retire_draft(turn: Turn, draft: Draft, request: ServiceRequest) -> None:
@@ -252,13 +287,15 @@ async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> N
     if request.status is Status.PENDING_INFO:
         await lifecycle.advance(desk, request, Event.REPLY, Actor.RESIDENT, "resident")
     for member in in_charge(desk, request):
+        if not cards.may_see(desk, member, request):
+            continue
         desk.say(
             to_member(member),
             "addition",
             request=request,
             urgency=Urgency.URGENT if request.urgent else Urgency.ORDINARY,
             number=request.number,
-            text=redact(told.text),
+            text=readable(told.text),
         )
         for photo in told.photos:
             cards.send_photo(desk, request, member, photo)

@@ -248,7 +248,8 @@ async def transfer(turn: Turn, request: ServiceRequest, member: Member) -> None:
         return
     area = request.area or request.community
     found = candidates(turn.office.organisation, area, _COLLEAGUES, turn.now)
-    others = list(dict.fromkeys(one.member.code for one in found if one.member.code != member.code))
+    codes = dict.fromkeys(one.member.code for one in found if one.member.code != member.code)
+    others = [code for code in codes if cards.may_see(turn.desk, code, request)]
     choices = [Choice(f"transfer:{code}", turn.office.title(code, turn.now)) for code in others[:_SHOWN]]
     if not choices:
         raise RefusalError("nobody_to_transfer_to", number=request.number)

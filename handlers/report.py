@@ -9,6 +9,7 @@ from handlers.messages import Choice, Kind
 from handlers.turn import Turn
 from routing.classify import Danger, Decision, decide
 from routing.places import find_place
+from routing.privacy import is_masked, redact
 from routing.transitions import OPEN
 from storage.ids import new_id
 from storage.tables import Attachment, MediaState, ServiceRequest
@@ -173,7 +174,8 @@ def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, e
     place = turn.office.place_name(draft.place) or draft.place_text
     return {
         "hotline": texts.render("hotline_first", {}) if question is Question.DANGER else "",
-        "text": texts.render("draft_text", {"text": cut(draft.text)}) if draft.text else "",
+        "text": texts.render("draft_text", {"text": cut(redact(draft.text))}) if draft.text else "",
+        "unnamed": texts.render("unnamed_line", {}) if draft.anonymous else "",
         "photos": texts.render("photos_line", {"count": len(draft.attachments)}) if draft.attachments else "",
         "place": texts.render("place_line", {"place": place}) if place else "",
         "location": texts.render("location_line", {"location": draft.location}) if draft.location else "",
@@ -281,7 +283,8 @@ async def submit(turn: Turn, draft: Draft, decision: Decision) -> None:
 async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently: bool = True) -> None:
     """Turn the summary card into the receipt; `silently` where the resident is looking at it anyway."""
     turn.desk.drop_deadlines(account=turn.conversation.account)
-    receipt = cards.receipt(turn.desk, request, elder=turn.home().elder)
+    masked = is_masked(draft.text)
+    receipt = cards.receipt(turn.desk, request, elder=turn.home().elder, masked=masked)
     if silently:
         await turn.desk.show(turn.reply_to, draft.subject, **receipt)
     else:

@@ -25,6 +25,7 @@ async def tapped(turn: Turn) -> None:
     member = turn.member
     if request is None or member is None:
         raise RefusalError("not_on_roster")
+    cards.check_may_see(turn.desk, member.code, request)
     await _ACTIONS[turn.tap.action](turn, request, member)
 
 
@@ -170,6 +171,7 @@ async def prompted(turn: Turn) -> None:
     if request is None or member is None:
         turn.conversation.prompt = None
         raise RefusalError("not_on_roster")
+    cards.check_may_see(turn.desk, member.code, request)
     may_handle(turn, request, member)
     await _PROMPTS[prompt["kind"]](turn, request, member, turn.message.text.strip())
 
@@ -241,6 +243,7 @@ async def replied(turn: Turn) -> None:
     request, member = await turn.request_of(turn.card), turn.member
     if request is None or member is None:
         raise RefusalError("not_on_roster")
+    cards.check_may_see(turn.desk, member.code, request)
     action = _WORDS.get(turn.command or "")
     if action is not None:
         await action(turn, request, member)

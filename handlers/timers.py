@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from handlers import drafts, filing, ladder, moves, report
+from handlers import drafts, filing, ladder, moves, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question, next_question
 from handlers.turn import Turn
 from routing.classify import Decision, decide
 from routing.limits import Step
-from routing.places import redact
+from routing.privacy import redact
+from routing.text import readable
 from storage.tables import Deadline, ServiceRequest
 
 # --- requests ---------------------------------------------------------------------------------
@@ -27,6 +28,14 @@ async def fire_for_request(desk: Desk, deadline: Deadline) -> None:
     request = await desk.unit.get(ServiceRequest, deadline.request) if deadline.request else None
     if request is not None:
         await _OF_REQUEST[deadline.kind](desk, request)
+
+
+# --- personal data ----------------------------------------------------------------------------
+
+ERASING: dict[str, Callable[[Desk, Deadline], Awaitable[None]]] = {
+    "retention": privacy.sweep,
+    "forget": privacy.forget,
+}
 
 
 # --- drafts -----------------------------------------------------------------------------------
@@ -62,9 +71,17 @@ async def _silent_in_danger(turn: Turn, draft: Draft, decision: Decision) -> Non
             to_member(member),
             "danger_unanswered",
             urgency=Urgency.URGENT,
-            text=redact(draft.text),
+            text=_for_eyes(turn, member, draft, decision),
             place=place,
         )
+
+
+def _for_eyes(turn: Turn, member: str, draft: Draft, decision: Decision) -> str:
+    """The words as this member may see them: hidden where their category would be sealed."""
+    roles = turn.office.roles.cleared(decision.category)
+    if roles and not any(post.role in roles for post in turn.office.organisation.posts(member, turn.now)):
+        return turn.office.texts.label("words_sealed")
+    return readable(redact(draft.text))
 
 
 _OF_DRAFT: dict[str, Callable[[Turn, Draft, Decision], Awaitable[None]]] = {

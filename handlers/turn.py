@@ -78,7 +78,7 @@ class Turn:
         resident = self.home()
         if resident.consented_at is not None:
             return False
-        resident.consented_at = self.now
+        resident.consented_at, resident.consented_to = self.now, self.office.texts.version
         return True
 
     @property

@@ -1,4 +1,4 @@
-"""Where a matter is, read from a resident's words; and those words without private numbers."""
+"""Where a matter is, read from a resident's words."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,24 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from routing.text import normalize, readable
+from routing.text import normalize
 
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _COUNT = r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[一二两三四五六七八九]|0*[0-9]+"
 _BUILDING = re.compile(rf"({_COUNT})(?:号楼|栋楼|幢楼|号栋|栋|幢|#楼|#)")
 _NUMBERED = re.compile(rf"({_COUNT})(?=号楼|单元|网格|组|片|邻|队|期|区|号院)")
 _DENIED = re.compile(r"(?:(?<!是)不是|(?<!在)不在|不住|并非|不属于)(?:在|住|我们|咱们)?$")
-
-_GAP = r"[\s.·_-]?"
-_PRIVATE = re.compile(
-    rf"""
-    [A-Za-z0-9._%+-]+ @ [A-Za-z0-9-]+ (?:\.[A-Za-z0-9-]+)+              # e-mail
-    | (?:\+ {_GAP})? (?:[0-9]{_GAP}){{10,}} [0-9Xx]                     # mobile, identity card, bank card
-    | \(? 0[0-9]{{2,3}} \)? {_GAP} [0-9]{{3,4}} {_GAP} [0-9]{{4}}       # landline with its area code
-    | (?<![0-9]) (?!20[0-9]{{6}}) [2-8][0-9]{{2,3}} -? [0-9]{{4}} (?![0-9]) # landline, but not a date
-    """,
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +56,6 @@ def find_place(text: str, places: Places) -> str | None:
     depth = {code: _depth(places.by_code[code], named, plain) for code in named}
     deepest = [code for code in depth if depth[code] == max(depth.values())]
     return deepest[0] if len(deepest) == 1 else None
-
-
-def redact(text: str) -> str:
-    """For the eyes of staff groups: telephone, identity and bank numbers and e-mail addresses are masked."""
-    return _PRIVATE.sub("***", readable(text))
 
 
 def _canonical(text: str) -> str:

@@ -66,6 +66,7 @@ def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # what is erased is gone from the file too
         "cache_size=-16384",
         "temp_store=MEMORY",
     ):
@@ -168,6 +169,18 @@ class Store:
                 return query(session, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, reading)
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log, which still has what was erased since the last time."""
+        async with self._turn.held(False):
+            await asyncio.get_running_loop().run_in_executor(self._write_thread, self._empty_log)
+
+    def _empty_log(self) -> None:
+        connection = self._writer.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         for thread, engine in ((self._write_thread, self._writer), (self._read_thread, self._reader)):

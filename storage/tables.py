@@ -103,13 +103,20 @@ class Appointment(Base):
     source: Mapped[str] = mapped_column(default="roster")
 
 
+NOBODY = 0  # the resident whose requests are those of nobody any more: erased, or closed long ago
+
+
 class Resident(Base):
-    """The one root above a resident's accounts; their deletion starts here."""
+    """The one root above a resident's accounts; their deletion starts here.
+
+    `consented_to` is the version of the texts whose notice they were shown.
+    """
 
     __tablename__ = "resident"
     id: Mapped[Id]
     created_at: Mapped[datetime]
     consented_at: Mapped[datetime | None]
+    consented_to: Mapped[str | None]
     elder: Mapped[bool] = mapped_column(default=False)
     home_area: Mapped[str | None]
     strikes: Mapped[list[str]] = mapped_column(default=list)
@@ -293,7 +300,12 @@ class ServiceRequest(Base):
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
-    __table_args__ = (Index("service_request_alike", "community", "category", "created_at"),)
+    __table_args__ = (
+        Index("service_request_alike", "community", "category", "created_at"),
+        Index(
+            "service_request_of_somebody", "closed_at", sqlite_where=text("closed_at > 0 AND resident > 0")
+        ),
+    )
 
 
 class Endorsement(Base):
@@ -398,9 +410,12 @@ class StatusUpdate(Base):
 
 
 class MediaState(StrEnum):
+    """ERASED waits for its file to be removed; the row goes after it."""
+
     WAITING = "waiting"
     STORED = "stored"
     MISSING = "missing"
+    ERASED = "erased"
 
 
 class Attachment(Base):
@@ -419,7 +434,10 @@ class Attachment(Base):
     next_at: Mapped[datetime]
     created_at: Mapped[datetime]
 
-    __table_args__ = (Index("attachment_waiting", "next_at", sqlite_where=text("state = 'waiting'")),)
+    __table_args__ = (
+        Index("attachment_waiting", "next_at", sqlite_where=text("state = 'waiting'")),
+        Index("attachment_erased", "id", sqlite_where=text("state = 'erased'")),
+    )
 
 
 class DeadlineState(IntEnum):
@@ -429,7 +447,7 @@ class DeadlineState(IntEnum):
 
 
 class Deadline(Base):
-    """A stored due time of a request or of a conversation's draft."""
+    """A stored due time of a request, of a conversation's draft, or with neither of the office's own work."""
 
     __tablename__ = "deadline"
     id: Mapped[Id]
@@ -529,6 +547,7 @@ class Notification(Base):
         Index("notification_waiting", "chat", "urgency", "id", sqlite_where=text("state < 2")),
         Index("notification_subject", "subject", "chat", "id"),
         Index("notification_ref", "chat", "ref"),
+        Index("notification_request", "request", sqlite_where=text("request IS NOT NULL")),
     )
 
 

@@ -16,6 +16,7 @@ from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
 from routing.organisation import Role
 from storage import queries
+from storage.secrets import Vault
 from storage.tables import ServiceRequest, StatusUpdate
 
 MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # nine o'clock in Shanghai, a Monday
@@ -36,6 +37,10 @@ class Town(Rehearsal):
     """The sample community with its staff; residents move in as tests need them."""
 
     people: dict[int, Person] = field(default_factory=dict)
+
+    @property
+    def vault(self) -> Vault:
+        return Vault(self.app.settings.secret_key.get_secret_value())
 
     async def person(self, user: int, name: str = "居民") -> Person:
         if user not in self.people:

@@ -512,7 +512,9 @@ async def test_at25_due_times_are_stored_and_fire_once_however_many_look(yueshi:
     await yueshi.filed(resident)
     yueshi.clock.advance(timedelta(hours=2))
     app, stores = yueshi.app, [Store(yueshi.app.store.path) for _ in range(2)]
-    others = [Ticker(store, app.offices, app.clock) for store in stores]  # they remember nothing
+    others = [
+        Ticker(store, yueshi.vault, app.offices, app.clock) for store in stores
+    ]  # they remember nothing
     while any(await asyncio.gather(*(one.step() for one in (app.ticker, *others)))):
         pass
     for store in stores:

@@ -139,6 +139,7 @@ def upgrade() -> None:
     with op.batch_alter_table("resident", schema=None) as batch_op:
         batch_op.add_column(sa.Column("strikes", sa.JSON(), nullable=False, server_default="[]"))
         batch_op.add_column(sa.Column("muted_until", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("consented_to", sa.String(), nullable=True))
 
     with op.batch_alter_table("service_request", schema=None) as batch_op:
         batch_op.add_column(sa.Column("source", sa.String(), nullable=False, server_default="chat"))
@@ -168,3 +169,19 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("urges", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.create_index(batch_op.f("ix_service_request_master"), ["master"], unique=False)
         batch_op.create_index("service_request_alike", ["community", "category", "created_at"], unique=False)
+        batch_op.create_index(
+            "service_request_of_somebody",
+            ["closed_at"],
+            unique=False,
+            sqlite_where=sa.text("closed_at > 0 AND resident > 0"),
+        )
+
+    with op.batch_alter_table("attachment", schema=None) as batch_op:
+        batch_op.create_index(
+            "attachment_erased", ["id"], unique=False, sqlite_where=sa.text("state = 'erased'")
+        )
+
+    with op.batch_alter_table("notification", schema=None) as batch_op:
+        batch_op.create_index(
+            "notification_request", ["request"], unique=False, sqlite_where=sa.text("request IS NOT NULL")
+        )
