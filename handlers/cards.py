@@ -6,14 +6,17 @@ from typing import Any
 
 from handlers.desk import Desk, Urgency, subject_of, to_chat, to_member, to_resident
 from handlers.messages import Choice
+from routing.guidance import Way, way
 from routing.organisation import DISPATCHERS, LEADERS
 from routing.places import redact
+from routing.rules import Scope
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
 from storage.tables import Attachment, MediaState, Note, Resident, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
+_DISPUTES = "DP"
 _VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
 
 _MEMBER_CHOICES = {
@@ -33,6 +36,11 @@ _CLAIMED_CHOICES = {
 def handlers_of(request: ServiceRequest) -> list[str]:
     """Who may act on the request as its handler: the assignee, and in an emergency all who were alerted."""
     return [code for code in dict.fromkeys([request.assignee, *request.alerted]) if code]
+
+
+def reporters(request: ServiceRequest) -> int:
+    """How many households have reported the matter."""
+    return request.endorsements + 1
 
 
 async def residents_of(desk: Desk, request: ServiceRequest) -> list[int]:
@@ -157,13 +165,17 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What those who handle a request are told of its content; `photos` are the stored ones, voices too."""
+    """What those who handle a request are told of its content; `photos` are the stored ones, voices too.
+
+    `earlier` is the number of a like request that was ended just before.
+    """
 
     text: str
     contact: str | None
     location: str | None
     attachments: int
     photos: tuple[Attachment, ...]
+    earlier: str | None = None
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
@@ -177,6 +189,7 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
         latest.get("location"),
         len(theirs),
         tuple(one for one in theirs if one.state is MediaState.STORED),
+        latest.get("earlier"),
     )
 
 
@@ -188,6 +201,7 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
         "contact": texts.render("contact_line", {"contact": told.contact}) if told.contact else "",
         "location": texts.render("location_line", {"location": told.location}) if told.location else "",
         "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
+        "earlier": texts.render("earlier_line", {"number": told.earlier}) if told.earlier else "",
     }
     await _show_member(desk, request, member, args)
     for photo in told.photos:
@@ -207,13 +221,15 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         choices=_member_choices(desk, request, member),
         urgency=_urgency(request),
         request=request,
-        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos")},
-        **_facts(desk, request),
+        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos", "earlier")},
+        **facts(desk, request),
         source=desk.office.texts.labels.get(f"source_{request.source}", ""),
         due=_due_line(desk, request),
         again=_again_line(desk, request),
         claimed=_claim_line(desk, request),
         votes=_count_line(desk, "not_here_line", request.not_here_by),
+        many=_many_line(desk, request),
+        caution=_caution_line(desk, request),
     )
 
 
@@ -245,7 +261,8 @@ def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:
 def _triage_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
     """For the dispatcher: the likely categories, somebody else, or the community itself."""
     likely = [Choice(f"classify:{one}", desk.office.category_name(one)) for one in _likely(request)]
-    return [*likely[:2], *desk.choices("pass_on", "keep")]
+    merge = desk.choices("merge") if request.returned_by else []
+    return [*likely[:2], *desk.choices("pass_on", "keep"), *merge]
 
 
 def _likely(request: ServiceRequest) -> list[str]:
@@ -278,7 +295,7 @@ async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
 
 def _group_args(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
     return {
-        **_facts(desk, request),
+        **facts(desk, request),
         "claimed": _claim_line(desk, request),
         "seen": _count_line(desk, "seen_line", request.seen_by),
     }
@@ -295,7 +312,8 @@ def _group_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
 # --- shared lines -----------------------------------------------------------------------------
 
 
-def _facts(desk: Desk, request: ServiceRequest) -> dict[str, str]:
+def facts(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+    """What everybody may know of a request: nothing of what was written, nothing finer than the building."""
     texts = desk.office.texts
     leaf = desk.office.leaf(request.category)
     return {
@@ -326,6 +344,18 @@ def _again_line(desk: Desk, request: ServiceRequest) -> str:
     return desk.office.texts.render("again_line", {"count": request.reopened, "since": since})
 
 
+def _many_line(desk: Desk, request: ServiceRequest) -> str:
+    count = reporters(request)
+    shown = count >= desk.office.together.alike.counts.card
+    return desk.office.texts.render("many_line", {"count": count}) if shown else ""
+
+
+def _caution_line(desk: Desk, request: ServiceRequest) -> str:
+    """In a quarrel the other side must not learn who spoke."""
+    leaf = desk.office.leaf(request.category)
+    return desk.office.texts.render("caution_line", {}) if leaf and leaf.group == _DISPUTES else ""
+
+
 def _claim_line(desk: Desk, request: ServiceRequest) -> str:
     if not request.claimed_by:
         return ""
@@ -350,18 +380,39 @@ def _name(desk: Desk, who: str) -> str:
 
 def receipt(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
     """The receipt of a filed request, as arguments of `Desk.show` and `Desk.say`."""
-    offered = ("person", "progress") if elder else ("progress", "withdraw", "danger")
+    offered = ["person", "progress"] if elder else ["progress", "withdraw", "danger"]
+    if not elder and request.status is not Status.TRIAGE:
+        offered.insert(0, "reclass")
     return {
         "template": "receipt_triage" if request.status is Status.TRIAGE else "receipt",
         "choices": desk.choices(*offered),
         "request": request,
         "purpose": "receipt",
-        **_facts(desk, request),
-        "advice": first_reply(desk, request),
+        **facts(desk, request),
+        "advice": _advice(desk, request),
+        "lead": _lead_line(desk, request),
+        "fix": desk.office.texts.render("fix_by_word" if elder else "fix_line", {}),
         "due_ack": desk.office.when(request.due_ack),
         "result": _result_line(desk, request),
         "danger": desk.office.texts.render("danger_by_word" if elder else "danger_line", {}),
     }
+
+
+def _advice(desk: Desk, request: ServiceRequest) -> str:
+    """The category's first words; where the resident was guided or asked first, they have read them."""
+    leaf = desk.office.leaf(request.category)
+    known = leaf is not None and way(leaf, desk.office.roles) is not Way.ORDINARY
+    return "" if known else first_reply(desk, request)
+
+
+def _lead_line(desk: Desk, request: ServiceRequest) -> str:
+    """Who leads in a 大事: the community follows it up and does not decide it."""
+    leaf = desk.office.leaf(request.category)
+    if leaf is None or leaf.scope is not Scope.MAJOR:
+        return ""
+    texts = desk.office.texts
+    unit = texts.labels.get(f"unit_{leaf.role}") or texts.label("unit_other")
+    return texts.render("lead_line", {"unit": unit})
 
 
 async def tell_assigned(desk: Desk, request: ServiceRequest, template: str = "assigned") -> None:
@@ -390,17 +441,21 @@ def first_reply(desk: Desk, request: ServiceRequest) -> str:
     return desk.office.texts.fill(leaf.first_reply, args)
 
 
-def status_card(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
-    """How a request stands, for the resident whose it is."""
+def status_card(desk: Desk, request: ServiceRequest, *, elder: bool, joined: bool = False) -> dict[str, Any]:
+    """How a request stands, for the resident whose it is, or who joined it."""
+    offered = _resident_choices(request, elder)
     return {
         "template": "progress_one",
-        "choices": desk.choices(*_resident_choices(request, elder)),
+        "choices": desk.choices(*(one for one in offered if not joined or one in JOINED_MAY)),
         "request": request,
-        **_facts(desk, request),
+        **facts(desk, request),
         "due": desk.office.texts.render("result_by", {"due": desk.office.when(request.due_result)})
         if request.status in OPEN and request.due_result
         else "",
     }
+
+
+JOINED_MAY = ("urge", "add_more", "withdraw")  # with a request that somebody else reported
 
 
 def _resident_choices(request: ServiceRequest, elder: bool) -> tuple[str, ...]:

@@ -293,7 +293,7 @@ class ServiceRequest(Base):
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
-    __table_args__ = (Index("service_request_alike", "community", "category", "created_at"),)
+    __table_args__ = (Index("service_request_alike", "community", "category", "area", "created_at"),)
 
 
 class Endorsement(Base):
