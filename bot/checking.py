@@ -13,6 +13,7 @@ from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
+from bot.together import load_together
 from storage import schema
 from storage.schema import Standing
 from storage.store import StoreError, sqlite_path
@@ -45,6 +46,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("limits", settings.limits_file, load_limits),
         ("roles", settings.roles_file, load_roles),
         ("manners", settings.manners_file, load_manners),
+        ("together", settings.together_file, load_together),
     ):
         try:
             load(path)

@@ -146,18 +146,19 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("rules", "texts", "limits.yaml", "roles.yaml", "roster.yaml"):
+    for name in ("rules", "texts", "limits.yaml", "roles.yaml", "together.yaml", "roster.yaml"):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was copied")
     for name in ("rules", "texts"):
         shutil.copytree(DEFAULTS / name, folder / name)
-    for name in ("limits.yaml", "roles.yaml", "roster.yaml"):
+    for name in ("limits.yaml", "roles.yaml", "together.yaml", "roster.yaml"):
         shutil.copy(DEFAULTS / name, folder / name)
     lines = [
         f"rules_dir: {folder}/rules",
         f"texts_dir: {folder}/texts",
         f"limits_file: {folder}/limits.yaml",
         f"roles_file: {folder}/roles.yaml",
+        f"together_file: {folder}/together.yaml",
     ]
     out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
 

@@ -147,16 +147,16 @@ class Dispatcher:
             await turn.desk.unit.run(outbox.move_chat, turn.group.id, new, self._vault.seal(message.moved_to))
 
     async def _resolve(self, turn: Turn, known: Known) -> None:
-        """Which offer a tap or a word answers, and which of our messages this one replies to."""
+        """Which of our messages this one replies to, and which offer a tap or a word answers."""
         message, chats = turn.message, _chats_of(turn)
+        if message.reply_to is not None:
+            turn.card = await turn.desk.unit.run(queries.notification_by_ref, chats, message.reply_to)
         if message.tapped is not None:
             offer = known.offers.get(_offer_id(message.tapped) or 0)
             turn.tap = _tap(offer, message.tapped.partition(":")[2], chats)
         elif _may_be_choice(turn):
-            offer = await turn.desk.unit.run(queries.open_offer, chats)
+            offer = turn.card or await turn.desk.unit.run(queries.open_offer, chats)
             turn.tap = _tap(offer, _meant(offer, message.text, turn.command), chats)
-        if message.reply_to is not None:
-            turn.card = await turn.desk.unit.run(queries.notification_by_ref, chats, message.reply_to)
 
     # --- what fails by itself -----------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from bot.roles import load_roles
 from bot.rules import RulesFile
 from bot.settings import Settings
 from bot.texts import load_texts
-from handlers.office import Office
+from bot.together import load_together
+from handlers.office import Office, Together
 from handlers.texts import Texts
 from routing.limits import Limits
 from routing.manners import Manners
@@ -20,14 +21,17 @@ from storage.store import Store
 
 
 class OfficeFiles:
-    """The clerk's five files. At the start a wrong one raises FileError; later the last good one stays."""
+    """The clerk's files. At the start a wrong one raises FileError; later the last good one stays."""
 
-    def __init__(self, rules: Path, texts: Path, limits: Path, roles: Path, manners: Path) -> None:
+    def __init__(
+        self, rules: Path, texts: Path, limits: Path, roles: Path, manners: Path, together: Path
+    ) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
         self.limits: Watched[Limits] = Watched(limits, load_limits)
         self.roles: Watched[Roles] = Watched(roles, load_roles)
         self.manners: Watched[Manners] = Watched(manners, load_manners)
+        self.together: Watched[Together] = Watched(together, load_together)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
@@ -37,11 +41,12 @@ class OfficeFiles:
             settings.limits_file,
             settings.roles_file,
             settings.manners_file,
+            settings.together_file,
         )
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
-        files = (self.rules, self.texts, self.limits, self.roles, self.manners)
+        files = (self.rules, self.texts, self.limits, self.roles, self.manners, self.together)
         return any([await file.refresh() for file in files])
 
 
@@ -78,4 +83,5 @@ class Offices:
             files.limits.value,
             files.roles.value,
             files.manners.value,
+            files.together.value,
         )

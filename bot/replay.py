@@ -26,7 +26,8 @@ from storage.tables import Message, MessageState, Notification, SendState, Servi
 
 _WAVE = 50  # residents who talk at the same time
 _FIRST = 1_000_000  # their user ids begin here, far from the staff's
-_MOST_ANSWERS = 5
+_MOST_ANSWERS = 6
+_APART = {"不是", "还没好，重新办"}
 _MORE = "请派人来看看"  # what a resident adds who was not understood
 _NAMES = {Outcome.FILE: "filed", Outcome.ASK: "asked", Outcome.NONE: "unclear"}
 
@@ -98,11 +99,14 @@ async def _talk(here: Rehearsal, people: list[Person], texts: Sequence[str], tok
 
 
 async def _answer(person: Person) -> bool:
-    """What a willing resident does next: no danger, the first category, submit, one more sentence."""
+    """What a willing resident does next: no danger, nobody else's matter, the first category, help, submit,
+    one more sentence. Every row is to become a request of its own."""
     heard = [message for message in await person.sees() if not message.is_me]
     labels = heard[-1].labels if heard else []
     if "没有危险" in labels:
         await person.taps("没有危险")
+    elif _APART.intersection(labels):
+        await person.taps(next(one for one in labels if one in _APART))
     elif "都不是" in labels:
         await person.taps(labels[0])
     elif "提交" in labels:

@@ -107,6 +107,7 @@ class _Fields(_Model):
     texts_dir: Path = DEFAULTS / "texts"
     limits_file: Path = DEFAULTS / "limits.yaml"
     roles_file: Path = DEFAULTS / "roles.yaml"
+    together_file: Path = DEFAULTS / "together.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""

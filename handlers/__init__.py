@@ -7,12 +7,26 @@ and what nobody claims becomes part of a report.
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from handlers import chiefs, emergency, manners, membership, privacy, progress, report, tasks, welcome
+from handlers import (
+    chiefs,
+    emergency,
+    manners,
+    membership,
+    orders,
+    privacy,
+    progress,
+    report,
+    tasks,
+    together,
+    welcome,
+)
 from handlers.desk import RefusalError, to_chat
 from handlers.messages import Kind
 from handlers.turn import Turn
 
 _ANSWERS = {"submit", "more", "cancel", "category", "no_danger", "skip_place", "new_one", "add_to"}
+# These words are ordinary talk unless they were offered: “是” may answer anything.
+_OFFERED = {"same", "not_same", "again", "understood", "agree", "help_me", "not_now"}
 _SPOKEN = (Kind.TEXT, Kind.PHOTO, Kind.VOICE, Kind.START)
 
 
@@ -35,6 +49,14 @@ def _private(turn: Turn) -> bool:
 def _action(turn: Turn) -> str:
     """What was pressed, or typed as a word instead."""
     return turn.tap.action if turn.tap else turn.command or ""
+
+
+def _offered(turn: Turn) -> str:
+    return turn.tap.action if turn.tap else ""
+
+
+def _is_order(turn: Turn) -> bool:
+    return _kind(turn, Kind.TEXT) and orders.find(turn.office.texts, turn.message.text.strip()) is not None
 
 
 def _staff_offer(turn: Turn) -> bool:
@@ -98,15 +120,19 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("talk in a staff group", lambda t: t.group is not None, membership.left_alone),
     Entry("talk in another group", lambda t: not _private(t) and _kind(t, *_SPOKEN), membership.wrong_group),
     Entry("anything else in a group", lambda t: not _private(t), membership.left_alone),
+    Entry("merging, by button", lambda t: _staff_offer(t) and _action(t) in orders.TAPPED, orders.tapped),
     Entry("tap on a private card", lambda t: _staff_offer(t) and _action(t) in tasks.ACTIONS, tasks.tapped),
     Entry("what a look is for", lambda t: _staff_offer(t) and _action(t) == "purpose", privacy.purpose_given),
     Entry("the second of two", lambda t: _staff_offer(t) and _action(t).endswith("agree"), privacy.decided),
     Entry("what is sealed is wanted", lambda t: _kind(t, Kind.TEXT) and privacy.asked(t), privacy.ask),
+    Entry("an order under a private card", lambda t: _staff_card(t) and _is_order(t), orders.given),
     Entry("reply to a private card", _staff_reply, tasks.replied),
     Entry("danger", lambda t: _action(t) == "danger", emergency.pressed),
     Entry("a scanned code", lambda t: _kind(t, Kind.START), welcome.scanned),
     Entry("a person is wanted", lambda t: _action(t) == "person", report.call_person),
     Entry("an answer to the draft's card", lambda t: _action(t) in _ANSWERS, report.answer),
+    Entry("is it the same, is help wanted", lambda t: _offered(t) in _OFFERED, report.answer),
+    Entry("one more household", lambda t: _offered(t) == "me_too", together.me_too),
     Entry("how does it stand", lambda t: _action(t) == "progress", progress.overview),
     Entry("acting on a request", lambda t: _action(t) in progress.ACTIONS, progress.act),
     Entry("one's own data", lambda t: _action(t) in privacy.ACTIONS, privacy.act),

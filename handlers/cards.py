@@ -8,8 +8,10 @@ from typing import Any
 from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_chat, to_member, to_resident
 from handlers.messages import Choice
 from routing.choose import candidates
+from routing.guidance import Way, way
 from routing.organisation import DISPATCHERS, LEADERS, Role
 from routing.privacy import redact_for_group
+from routing.rules import Scope
 from routing.text import readable
 from routing.transitions import OPEN, WITH_HANDLER, Event, Status
 from storage import queries
@@ -17,6 +19,7 @@ from storage.tables import Attachment, MediaState, Note, Resident, ServiceReques
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
+_DISPUTES = "DP"
 _VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
 
 _MEMBER_CHOICES = {
@@ -36,6 +39,11 @@ _CLAIMED_CHOICES = {
 def handlers_of(request: ServiceRequest) -> list[str]:
     """Who may act on the request as its handler: the assignee, and in an emergency all who were alerted."""
     return [code for code in dict.fromkeys([request.assignee, *request.alerted]) if code]
+
+
+def reporters(request: ServiceRequest) -> int:
+    """How many households have reported the matter."""
+    return request.endorsements + 1
 
 
 async def residents_of(desk: Desk, request: ServiceRequest) -> list[int]:
@@ -184,7 +192,8 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
 class Brief:
     """What those who handle a request are told of its content; `photos` are the stored ones, voices too.
 
-    `masked` says that the resident wrote more than the text shows.
+    `masked` says that the resident wrote more than the text shows; `earlier` is the number of a like
+    request that was ended just before.
     """
 
     text: str
@@ -193,6 +202,7 @@ class Brief:
     attachments: int
     photos: tuple[Attachment, ...]
     masked: bool = False
+    earlier: str | None = None
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
@@ -207,6 +217,7 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
         len(theirs),
         tuple(one for one in theirs if one.state is MediaState.STORED),
         any(note.original for note in notes),
+        latest.get("earlier"),
     )
 
 
@@ -219,6 +230,7 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
         "location": texts.render("location_line", {"location": told.location}) if told.location else "",
         "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
         "masked": texts.render("masked_line", {}) if told.masked else "",
+        "earlier": texts.render("earlier_line", {"number": told.earlier}) if told.earlier else "",
     }
     await _show_member(desk, request, member, args)
     for photo in told.photos:
@@ -229,6 +241,9 @@ def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachme
     """The photo itself, or the voice to listen to; the sentence with it is named by its kind."""
     if may_see(desk, member, request):
         desk.say(to_member(member), photo.kind, request=request, attachment=photo.id, number=request.number)
+
+
+_KNOWN = ("text", "contact", "location", "photos", "masked", "earlier")
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
@@ -242,14 +257,16 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         choices=_member_choices(desk, request, member),
         urgency=_urgency(request),
         request=request,
-        **{key: known.get(key, "") for key in ("text", "contact", "location", "photos", "masked")},
+        **{key: known.get(key, "") for key in _KNOWN},
         reporter=desk.office.texts.label("unnamed") if request.anonymous else "",
-        **_facts(desk, request),
+        **facts(desk, request),
         source=desk.office.texts.labels.get(f"source_{request.source}", ""),
         due=_due_line(desk, request),
         again=_again_line(desk, request),
         claimed=_claim_line(desk, request),
         votes=_count_line(desk, "not_here_line", request.not_here_by),
+        many=_many_line(desk, request),
+        caution=_caution_line(desk, request),
     )
 
 
@@ -295,7 +312,8 @@ def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:
 def _triage_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
     """For the dispatcher: the likely categories, somebody else, or the community itself."""
     likely = [Choice(f"classify:{one}", desk.office.category_name(one)) for one in _likely(request)]
-    return [*likely[:2], *desk.choices("pass_on", "keep")]
+    merge = desk.choices("merge") if request.returned_by else []
+    return [*likely[:2], *desk.choices("pass_on", "keep"), *merge]
 
 
 def _likely(request: ServiceRequest) -> list[str]:
@@ -330,10 +348,10 @@ async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
 
 
 def _group_args(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
-    facts = _facts(desk, request)
+    known = facts(desk, request)
     return {
-        **facts,
-        "place": _building(facts["place"]),
+        **known,
+        "place": _building(known["place"]),
         "claimed": _claim_line(desk, request),
         "seen": _count_line(desk, "seen_line", request.seen_by),
     }
@@ -356,7 +374,8 @@ def _group_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:
 # --- shared lines -----------------------------------------------------------------------------
 
 
-def _facts(desk: Desk, request: ServiceRequest) -> dict[str, str]:
+def facts(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
+    """What everybody may know of a request: nothing of what was written, nothing finer than the building."""
     texts = desk.office.texts
     leaf = desk.office.leaf(request.category)
     return {
@@ -387,6 +406,18 @@ def _again_line(desk: Desk, request: ServiceRequest) -> str:
     return desk.office.texts.render("again_line", {"count": request.reopened, "since": since})
 
 
+def _many_line(desk: Desk, request: ServiceRequest) -> str:
+    count = reporters(request)
+    shown = count >= desk.office.together.alike.counts.card
+    return desk.office.texts.render("many_line", {"count": count}) if shown else ""
+
+
+def _caution_line(desk: Desk, request: ServiceRequest) -> str:
+    """In a quarrel the other side must not learn who spoke."""
+    leaf = desk.office.leaf(request.category)
+    return desk.office.texts.render("caution_line", {}) if leaf and leaf.group == _DISPUTES else ""
+
+
 def _claim_line(desk: Desk, request: ServiceRequest) -> str:
     if not request.claimed_by:
         return ""
@@ -411,20 +442,41 @@ def _name(desk: Desk, who: str) -> str:
 
 def receipt(desk: Desk, request: ServiceRequest, *, elder: bool, masked: bool = False) -> dict[str, Any]:
     """The receipt of a filed request, as arguments of `Desk.show` and `Desk.say`."""
-    offered = ("person", "progress") if elder else ("progress", "withdraw", "danger")
+    offered = ["person", "progress"] if elder else ["progress", "withdraw", "danger"]
+    if not elder and request.status is not Status.TRIAGE:
+        offered.insert(0, "reclass")
     return {
         "template": "receipt_triage" if request.status is Status.TRIAGE else "receipt",
         "choices": desk.choices(*offered),
         "request": request,
         "purpose": "receipt",
-        **_facts(desk, request),
-        "advice": first_reply(desk, request),
+        **facts(desk, request),
+        "advice": _advice(desk, request),
+        "lead": _lead_line(desk, request),
+        "fix": desk.office.texts.render("fix_by_word" if elder else "fix_line", {}),
         "due_ack": desk.office.when(request.due_ack),
         "result": _result_line(desk, request),
         "masked": desk.office.texts.render("masked", {}) if masked else "",
         "unnamed": desk.office.texts.render("unnamed_line", {}) if request.anonymous else "",
         "danger": desk.office.texts.render("danger_by_word" if elder else "danger_line", {}),
     }
+
+
+def _advice(desk: Desk, request: ServiceRequest) -> str:
+    """The category's first words; where the resident was guided or asked first, they have read them."""
+    leaf = desk.office.leaf(request.category)
+    known = leaf is not None and way(leaf, desk.office.roles) is not Way.ORDINARY
+    return "" if known else first_reply(desk, request)
+
+
+def _lead_line(desk: Desk, request: ServiceRequest) -> str:
+    """Who leads in a 大事: the community follows it up and does not decide it."""
+    leaf = desk.office.leaf(request.category)
+    if leaf is None or leaf.scope is not Scope.MAJOR:
+        return ""
+    texts = desk.office.texts
+    unit = texts.labels.get(f"unit_{leaf.role}") or texts.label("unit_other")
+    return texts.render("lead_line", {"unit": unit})
 
 
 async def tell_assigned(desk: Desk, request: ServiceRequest, template: str = "assigned") -> None:
@@ -453,17 +505,21 @@ def first_reply(desk: Desk, request: ServiceRequest) -> str:
     return desk.office.texts.fill(leaf.first_reply, args)
 
 
-def status_card(desk: Desk, request: ServiceRequest, *, elder: bool) -> dict[str, Any]:
-    """How a request stands, for the resident whose it is."""
+def status_card(desk: Desk, request: ServiceRequest, *, elder: bool, joined: bool = False) -> dict[str, Any]:
+    """How a request stands, for the resident whose it is, or who joined it."""
+    offered = _resident_choices(request, elder)
     return {
         "template": "progress_one",
-        "choices": desk.choices(*_resident_choices(request, elder)),
+        "choices": desk.choices(*(one for one in offered if not joined or one in JOINED_MAY)),
         "request": request,
-        **_facts(desk, request),
+        **facts(desk, request),
         "due": desk.office.texts.render("result_by", {"due": desk.office.when(request.due_result)})
         if request.status in OPEN and request.due_result
         else "",
     }
+
+
+JOINED_MAY = ("urge", "add_more", "withdraw")  # with a request that somebody else reported
 
 
 def _resident_choices(request: ServiceRequest, elder: bool) -> tuple[str, ...]:

@@ -86,6 +86,7 @@ class Desk:
         self._cards: dict[str, dict[str, Notification]] = {}
         self._contents: dict[int, Content] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
+        self.filed: list[ServiceRequest] = []  # in this batch, not to be found in the database yet
 
     # --- saying -------------------------------------------------------------------------------
 

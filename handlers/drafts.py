@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from routing.classify import Danger, Decision, Outcome
+from routing.guidance import Way
 
 JOIN_WITHIN = timedelta(seconds=90)
 _PLACE_WORDS = re.compile(
@@ -32,8 +33,21 @@ class Piece(msgspec.Struct, frozen=True):
     text: str
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A like matter that was done a moment ago."""
+
+    number: str
+    category: str
+    at: datetime
+
+
 class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known before filing. It lives in the conversation's row; the request row starts with filing."""
+    """What is known before filing. It lives in the conversation's row; the request row starts with filing.
+
+    `agreed` is the category for which help was asked for. `alike` are others' requests that may be the same
+    matter, `ended` is one that was just done; `apart` says that it is neither, `anew` that it is not one of
+    the resident's own either. `follows` is the number of the ended one where this says it was not solved.
+    """
 
     touched: datetime
     pieces: tuple[Piece, ...] = ()
@@ -48,7 +62,13 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str | None = None
     category_refused: bool = False
     danger_denied: bool = False
+    agreed: str | None = None
     adds_to: int | None = None
+    anew: bool = False
+    alike: tuple[int, ...] = ()
+    ended: Ended | None = None
+    apart: bool = False
+    follows: str | None = None
     reminded: bool = False
     notice: bool = False
     anonymous: bool = False
@@ -75,6 +95,10 @@ class Question(StrEnum):
     """The one thing that a card asks; READY asks nothing but [提交]."""
 
     ADDITION = "addition"
+    GUIDANCE = "guidance"
+    CONSENT = "consent"
+    SAME = "same"
+    ENDED = "ended"
     DANGER = "danger"
     PLACE = "place"
     SUBJECT_PLACE = "subject_place"
@@ -83,14 +107,25 @@ class Question(StrEnum):
     READY = "ready"
 
 
-def next_question(draft: Draft, decision: Decision) -> Question:
-    """At most two questions, where and then what; danger and the doubt whether it is new come before."""
+_FIRST = {Way.GUIDE: Question.GUIDANCE, Way.CONSENT: Question.CONSENT}
+
+
+def next_question(draft: Draft, decision: Decision, way: Way = Way.ORDINARY) -> Question:
+    """At most two questions, where and then what; danger and the doubt whether it is new come before.
+
+    What needs nobody, or nobody without consent, is settled before a place is asked for; what others have
+    reported already, before anything is asked about the category.
+    """
     if decision.danger is Danger.ASK and not draft.danger_denied:
         return Question.DANGER
     if draft.adds_to is not None:
         return Question.ADDITION
+    if way in _FIRST and draft.agreed != settled_category(draft, decision):
+        return _FIRST[way]
     if not draft.placed:
         return Question.SUBJECT_PLACE if draft.source is Source.PROXY else Question.PLACE
+    if draft.alike or draft.ended:
+        return Question.SAME if draft.alike else Question.ENDED
     if draft.category or draft.category_refused:
         return Question.READY
     if decision.outcome is Outcome.ASK:
@@ -110,6 +145,14 @@ def settled_category(draft: Draft, decision: Decision) -> str | None:
 def looks_like_place(text: str) -> bool:
     """Whether an answer to “在哪儿” names a place at all, rather than going on with the story."""
     return len(text) <= _PLACE_LENGTH and bool(_PLACE_WORDS.search(text))
+
+
+def coordinates(draft: Draft) -> tuple[float, float] | None:
+    """Where the location that was sent is: latitude and longitude."""
+    if draft.location is None:
+        return None
+    latitude, _, longitude = draft.location.partition(",")
+    return float(latitude), float(longitude)
 
 
 def join(texts: Sequence[str]) -> str:

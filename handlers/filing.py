@@ -12,9 +12,10 @@ from handlers.drafts import Draft
 from handlers.turn import Turn
 from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
 from routing.classify import Decision
+from routing.guidance import helper
 from routing.organisation import DISPATCHERS, Role
 from routing.privacy import wants_no_name
-from routing.rules import Scope
+from routing.rules import GUIDED_LIMIT, Leaf, Scope
 from routing.text import readable
 from routing.transitions import Actor, Event, Status
 from storage import queries
@@ -42,6 +43,7 @@ async def file_request(
     desk.opens(subject_of(request))
     lifecycle.start(desk, request, "resident")
     told = await _keep(desk, request, draft, "report")
+    desk.filed.append(request)
     turn.conversation.draft = None
     turn.conversation.last_request = request.id
     if category is None and not urgent and not direct:
@@ -49,7 +51,36 @@ async def file_request(
         await post_to_dispatchers(desk, request, told)
     else:
         await lifecycle.advance(desk, request, Event.ACCEPT, Actor.SYSTEM, SYSTEM)
-        await assign(desk, request, told, Role.GRID_MEMBER if direct else None)
+        await assign(desk, request, told, Role.GRID_MEMBER if direct else _helper(turn, request, draft))
+    return request
+
+
+def _helper(turn: Turn, request: ServiceRequest, draft: Draft) -> Role | None:
+    """Who is sent when the resident asks for help with what the bot would only guide."""
+    office, leaf = turn.office, turn.office.leaf(request.category)
+    if leaf is None or not leaf.guided or request.urgent:
+        return None
+    held = office.organisation.held(request.area or request.community, turn.now)
+    first = (Role.VOLUNTEER,) if volunteers(turn, draft, leaf) else ()
+    return helper(leaf, held, first)
+
+
+def volunteers(turn: Turn, draft: Draft, leaf: Leaf) -> bool:
+    """Whether volunteers may come for this: the old and the disabled do not have to buy everything."""
+    guidance = turn.office.together.guidance
+    return leaf.code in guidance.volunteers and (turn.home().elder or guidance.is_frail(draft.text))
+
+
+async def file_light(turn: Turn, draft: Draft, decision: Decision) -> ServiceRequest:
+    """Only counted: which category, when, at which building. No words, no photos, and nobody is sent."""
+    desk = turn.desk
+    request = await _create(turn, draft, decision, drafts.settled_category(draft, decision), urgent=False)
+    request.decision = {**request.decision, "candidates": []}  # which name the words that were said
+    desk.opens(subject_of(request))
+    lifecycle.start(desk, request, "resident")
+    turn.conversation.draft = None
+    await desk.unit.run(queries.forget_attachments, draft.attachments)
+    await lifecycle.advance(desk, request, Event.GUIDE, Actor.SYSTEM, SYSTEM)
     return request
 
 
@@ -209,9 +240,10 @@ async def _create(
 ) -> ServiceRequest:
     desk, organisation = turn.desk, turn.office.organisation
     community = organisation.community(draft.place) or organisation.only_community()
-    leaf = turn.office.leaf(category)
     code = community.code if community else "HY"
     unnamed = draft.anonymous or wants_no_name(draft.text)
+    spot = None if unnamed and not urgent else drafts.coordinates(draft)
+    latitude, longitude = spot or (None, None)
     request = ServiceRequest(
         id=new_id(),
         number=await _number(desk, code),
@@ -221,9 +253,9 @@ async def _create(
         channel=turn.message.channel,
         source=draft.source,
         anonymous=unnamed,
-        category=category,
-        scope=leaf.scope.value if leaf else None,
-        limit_class=URGENT_LIMIT if urgent else leaf.limit if leaf else None,
+        latitude=latitude,
+        longitude=longitude,
+        endorsements=0,
         urgent=urgent,
         decision=msgspec.to_builtins(decision),
         reason={},
@@ -235,8 +267,20 @@ async def _create(
         touched_at=desk.now,
         created_at=desk.now,
     )
+    put_under(desk, request, turn.office.leaf(category))
+    turn.home().home_area = turn.home().home_area or draft.place
     desk.unit.add(request)
     return request
+
+
+def put_under(desk: Desk, request: ServiceRequest, leaf: Leaf | None) -> None:
+    """Give a request its category, with the scope and limits that follow. Help that a resident asks for
+    has ordinary limits, though its category is only guided."""
+    request.category = leaf.code if leaf else None
+    request.scope = leaf.scope.value if leaf else None
+    request.urgent = request.urgent or (leaf is not None and leaf.scope is Scope.URGENT)
+    ordinary = desk.office.limits.default_class if leaf and leaf.limit == GUIDED_LIMIT else None
+    request.limit_class = URGENT_LIMIT if request.urgent else ordinary or (leaf.limit if leaf else None)
 
 
 async def _number(desk: Desk, community: str) -> str:
@@ -254,6 +298,8 @@ async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) ->
     note = desk.note(request, kind, text, "resident") if text else None
     contact = None if request.anonymous else draft.contact
     location = None if request.anonymous and not request.urgent else draft.location
+    if draft.follows:
+        desk.note(request, "earlier", draft.follows, "system")
     if contact:
         desk.note(request, "contact", contact, "resident")
     if location:
@@ -264,7 +310,7 @@ async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) ->
         attachment.request = request.id
     stored = tuple(one for one in owned if one.state is MediaState.STORED)
     masked = note is not None and note.original is not None
-    return Brief(note.body if note else "", contact, location, len(owned), stored, masked)
+    return Brief(note.body if note else "", contact, location, len(owned), stored, masked, draft.follows)
 
 
 async def retire_draft(turn: Turn, draft: Draft, request: ServiceRequest) -> None:

@@ -52,14 +52,9 @@ async def _ask_word(desk: Desk, request: ServiceRequest, _step: Step, _stage: St
 async def _no_news(desk: Desk, request: ServiceRequest, _step: Step, _stage: Stage) -> None:
     who = desk.office.title(request.assignee, desk.now)
     status = desk.office.texts.label(f"status_{request.status}")
-    desk.say(
-        to_resident(request.resident),
-        "no_news",
-        request=request,
-        number=request.number,
-        who=who,
-        status=status,
-    )
+    for resident in await cards.residents_of(desk, request):
+        to = to_resident(resident)
+        desk.say(to, "no_news", request=request, number=request.number, who=who, status=status)
 
 
 async def _ask_again(desk: Desk, request: ServiceRequest, _step: Step, _stage: Stage) -> None:

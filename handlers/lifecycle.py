@@ -117,6 +117,7 @@ _MARKS: dict[Event, Callable[[ServiceRequest, datetime, str], None]] = {
     Event.RETURN: _returned,
     Event.DECLINE: _released,
     Event.RECLASSIFY: _released,
+    Event.TRIAGE: _released,
     Event.FINISH: _done,
     Event.SILENT: _done,
     Event.NOT_SOLVED: _reopened,

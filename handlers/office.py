@@ -6,6 +6,8 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from handlers.texts import Texts
+from routing.alike import Alike
+from routing.guidance import Guidance
 from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Area, AreaKind, Organisation, Role
@@ -16,6 +18,14 @@ from routing.rules import Leaf, Rules
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What many share and what concerns only one: when reports are one matter, what is guided first."""
+
+    alike: Alike
+    guidance: Guidance
+
+
 @dataclass(frozen=True)
 class Office:
     organisation: Organisation
@@ -24,6 +34,7 @@ class Office:
     limits: Limits
     roles: Roles
     manners: Manners
+    together: Together
 
     @property
     def zone(self) -> ZoneInfo:
@@ -42,6 +53,28 @@ class Office:
 
     def _around(self, area: Area) -> tuple[str, ...]:
         return tuple(step.code for step in self.organisation.up(area.parent))
+
+    def near(self, area: str | None) -> tuple[str, ...]:
+        """Where a report may be about the same matter: the area, what it lies in up to the grid, and all
+        that lies in it. An area above the grid says nothing about the place."""
+        up = [step for step in self.organisation.up(area) if step.kind not in _HIGH]
+        return (*(step.code for step in reversed(up)), *self.below(area)) if area and up else ()
+
+    def below(self, area: str) -> list[str]:
+        """Every area that lies within this one."""
+        inner = self._children.get(area, ())
+        return [code for child in inner for code in (child, *self.below(child))]
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        children: dict[str, list[str]] = {}
+        for area in self.organisation.areas.values():
+            children.setdefault(area.parent or "", []).append(area.code)
+        return children
+
+    def is_shared(self, category: str) -> bool:
+        """Whether neighbours may hear that somebody reported this: it is theirs too, and nothing secret."""
+        return self.together.alike.concerns(category) and self.roles.cleared(category) is None
 
     def leaf(self, category: str | None) -> Leaf | None:
         return self.rules.leaves.get(category) if category else None

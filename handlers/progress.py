@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from handlers import cards, filing, ladder, lifecycle
+from handlers import cards, correcting, filing, ladder, lifecycle, together
 from handlers.desk import RefusalError, Urgency, to_member
 from handlers.turn import Turn
 from routing.text import normalize
@@ -35,11 +35,18 @@ async def query(turn: Turn) -> None:
     request = await _by_number(turn)
     if request is None:
         turn.desk.say(turn.reply_to, "number_unknown", number=turn.message.text[:40])
-    elif request.resident != turn.home().id:
+    elif request.resident != turn.home().id and not await _joined(turn, request):
         status = turn.office.texts.label(f"status_{request.status}")
         turn.desk.say(turn.reply_to, "progress_stage", number=request.number, status=status)
     else:
-        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, request, elder=turn.home().elder))
+        joined = request.resident != turn.home().id
+        turn.desk.say(
+            turn.reply_to, **cards.status_card(turn.desk, request, elder=turn.home().elder, joined=joined)
+        )
+
+
+async def _joined(turn: Turn, request: ServiceRequest) -> bool:
+    return request.id in await turn.desk.unit.run(queries.endorsed, turn.home().id, [request.id])
 
 
 async def _by_number(turn: Turn) -> ServiceRequest | None:
@@ -52,11 +59,14 @@ async def _by_number(turn: Turn) -> ServiceRequest | None:
 
 async def overview(turn: Turn) -> None:
     """进度: the last five requests, the only one in full."""
-    found = await turn.desk.unit.run(queries.requests_of, turn.home().id)
+    found = await turn.desk.unit.run(queries.concerning, turn.home().id)
     if not found:
         turn.desk.say(turn.reply_to, "progress_none")
     elif len(found) == 1:
-        turn.desk.say(turn.reply_to, **cards.status_card(turn.desk, found[0], elder=turn.home().elder))
+        joined = found[0].resident != turn.home().id
+        turn.desk.say(
+            turn.reply_to, **cards.status_card(turn.desk, found[0], elder=turn.home().elder, joined=joined)
+        )
     else:
         lines = "\n".join(_line(turn, one) for one in found)
         turn.desk.say(turn.reply_to, "progress_list", lines=lines)
@@ -78,10 +88,17 @@ async def act(turn: Turn) -> None:
     """A button under a request, or its word: about that request, else about the newest it can mean."""
     action = turn.tap.action if turn.tap else turn.command or ""
     request = await turn.request_of(turn.tap.offer) if turn.tap else await _meant(turn, action)
-    if request is None or request.resident != turn.home().id:
+    if request is None or not await _may(turn, request, action):
         turn.desk.say(turn.reply_to, "nothing_open")
         return
     await _ACTIONS[action](turn, request)
+
+
+async def _may(turn: Turn, request: ServiceRequest, action: str) -> bool:
+    """The reporter may do everything; who joined may urge, add and leave again."""
+    if request.resident == turn.home().id:
+        return True
+    return action in cards.JOINED_MAY and await _joined(turn, request)
 
 
 async def _meant(turn: Turn, action: str) -> ServiceRequest | None:
@@ -117,6 +134,10 @@ async def _add_more(turn: Turn, request: ServiceRequest) -> None:
 async def _withdraw(turn: Turn, request: ServiceRequest) -> None:
     if request.urgent:
         raise RefusalError("urgent_stays", number=request.number)
+    if request.endorsements:
+        await together.withdraw(turn.desk, request, turn.home().id)
+        turn.desk.say(turn.reply_to, "withdrawn_from", number=request.number)
+        return
     await lifecycle.advance(turn.desk, request, Event.WITHDRAW, Actor.RESIDENT, RESIDENT)
 
 
@@ -182,6 +203,8 @@ _ACTIONS: dict[str, Callable[[Turn, ServiceRequest], Awaitable[None]]] = {
     "partly": _verdict(Event.PARTLY),
     "not_solved": _not_solved,
     "reopen": _reopen,
+    "reclass": correcting.ask,
+    "reclass_to": correcting.chosen,
 }
 ACTIONS = frozenset(_ACTIONS)
 _DONE = frozenset({Status.DONE, Status.CLOSED})

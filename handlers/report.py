@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from handlers import cards, drafts, emergency, filing, voice
+from handlers import cards, drafts, emergency, filing, guidance, together, voice
 from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
@@ -149,30 +149,45 @@ async def _recent(turn: Turn) -> ServiceRequest | None:
 
 async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
     """Post or refresh the summary card with the one question that is open."""
-    question = next_question(draft, decision)
-    elder = turn.home().elder
+    draft, question = await considered(turn, draft, decision)
     draft = draft.with_(
         asked_place=draft.asked_place or question in (Question.PLACE, Question.SUBJECT_PLACE),
         asked_what=draft.asked_what or question is Question.WHAT,
         notice=draft.notice or turn.notice_due(),
     )
-    await turn.desk.show(
-        turn.reply_to,
-        draft.subject,
-        "draft_card",
-        choices=choices(turn, question, decision),
-        **_summary(turn, draft, decision, question, elder),
-    )
+    if guidance.is_asked(question):
+        card = await guidance.card(turn, draft, decision, question)
+    else:
+        card = _summary(turn, draft, decision, question, await together.described(turn, draft))
+    await turn.desk.show(turn.reply_to, draft.subject, **card)
     if turn.conversation.draft is not None:
         turn.desk.drop_deadlines(account=turn.conversation.account)
     turn.conversation.draft = drafts.store(draft)
     _set_deadlines(turn, question)
 
 
-def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, elder: bool) -> dict[str, Any]:
+COMPLETE = (Question.READY, Question.CATEGORY, Question.SAME, Question.ENDED)
+
+
+async def considered(turn: Turn, draft: Draft, decision: Decision) -> tuple[Draft, Question]:
+    """What to ask next. Where only the category may be missing, somebody may have reported the same."""
+    question = question_of(turn, draft, decision)
+    if question in COMPLETE:
+        draft = await together.look(turn, draft, decision)
+        question = question_of(turn, draft, decision)
+    return draft, question
+
+
+def question_of(turn: Turn, draft: Draft, decision: Decision) -> Question:
+    return next_question(draft, decision, guidance.way_of(turn, draft, decision))
+
+
+def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, found: str) -> dict[str, Any]:
     texts, category = turn.office.texts, drafts.settled_category(draft, decision)
-    place = turn.office.place_name(draft.place) or draft.place_text
+    place, elder = turn.office.place_name(draft.place) or draft.place_text, turn.home().elder
     return {
+        "template": "draft_card",
+        "choices": choices(turn, draft, question, decision),
         "hotline": texts.render("hotline_first", {}) if question is Question.DANGER else "",
         "text": texts.render("draft_text", {"text": cut(redact(draft.text))}) if draft.text else "",
         "unnamed": texts.render("unnamed_line", {}) if draft.anonymous else "",
@@ -182,7 +197,7 @@ def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, e
         "category": texts.render("category_line", {"category": turn.office.category_name(category)})
         if category
         else "",
-        "question": texts.render(f"ask_{question}", {"number": draft.adds_to}),
+        "question": texts.render(f"ask_{question}", {"found": found}),
         "danger": texts.render(
             "danger_by_word" if elder or question is Question.CATEGORY else "danger_line", {}
         ),
@@ -196,6 +211,7 @@ _OFFERED: dict[Question, tuple[str, ...]] = {
     Question.PLACE: ("skip_place", "cancel", "danger"),
     Question.SUBJECT_PLACE: ("skip_place", "cancel", "danger"),
     Question.WHAT: ("person", "cancel", "danger"),
+    Question.ENDED: ("again", "understood", "cancel", "danger"),
     Question.READY: ("submit", "more", "cancel", "danger"),
 }
 # Two for 长者版, a person first; only a question of yes or no keeps both of its answers.
@@ -205,13 +221,16 @@ _OFFERED_TO_ELDERS: dict[Question, tuple[str, ...]] = {
     Question.PLACE: ("person", "skip_place"),
     Question.SUBJECT_PLACE: ("person", "skip_place"),
     Question.WHAT: ("person", "cancel"),
+    Question.ENDED: ("again", "understood"),
     Question.READY: ("person", "submit"),
 }
 
 
-def choices(turn: Turn, question: Question, decision: Decision) -> list[Choice]:
+def choices(turn: Turn, draft: Draft, question: Question, decision: Decision) -> list[Choice]:
     """The buttons for a question; two for somebody in 长者版."""
     elder = turn.home().elder
+    if question is Question.SAME:
+        return [*together.choices(turn.desk, draft), *([] if elder else turn.desk.choices("danger"))]
     if question is not Question.CATEGORY:
         return turn.desk.choices(*(_OFFERED_TO_ELDERS if elder else _OFFERED)[question])
     likely = decision.candidates[: 1 if elder else 3]
@@ -252,6 +271,17 @@ async def answer(turn: Turn) -> None:
         await submit(turn, draft, decision)
     elif action == "add_to":
         await _add(turn, draft)
+    elif action == "same":
+        await _same(turn, draft, decision)
+    elif action == "not_same":
+        await _go_on(turn, draft.with_(apart=True), decision)
+    elif action == "again" and draft.ended is not None:
+        again = draft.with_(apart=True, follows=draft.ended.number, category=draft.ended.category)
+        await _go_on(turn, again, decision)
+    elif action in ("agree", "help_me"):
+        await _go_on(turn, guidance.agreed(turn, draft, decision), decision)
+    elif action in ("not_now", "understood"):
+        await _leave(turn, draft, decision)
     else:
         await show(turn, _answered(draft, action, turn.tap.value if turn.tap else ""), decision)
 
@@ -263,21 +293,53 @@ def _answered(draft: Draft, action: str, value: str) -> Draft:
     changes: dict[str, dict[str, object]] = {
         "no_danger": {"danger_denied": True},
         "skip_place": {"place_skipped": True},
-        "new_one": {"adds_to": None},
+        "new_one": {"adds_to": None, "anew": True},
     }
     return draft.with_(**changes.get(action, {}))
 
 
+async def _same(turn: Turn, draft: Draft, decision: Decision) -> None:
+    which = int(turn.tap.value or 0) if turn.tap else 0
+    if not await together.join(turn, draft, which):
+        await _go_on(turn, draft.with_(apart=True), decision)
+
+
+async def _go_on(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """An answer that leaves nothing to ask is as good as [提交]."""
+    draft, question = await considered(turn, draft, decision)
+    await (submit if question is Question.READY else show)(turn, draft, decision)
+
+
+async def _leave(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """The resident knows enough: of what was only guided a count stays, of what was done already nothing."""
+    if guidance.is_asked(question_of(turn, draft, decision)):
+        await guidance.leave(turn, draft, decision)
+    else:
+        await cancel(turn, draft)
+
+
 async def submit(turn: Turn, draft: Draft, decision: Decision) -> None:
-    """File the draft where nothing is missing any more; otherwise ask what is."""
-    question = next_question(draft, decision)
+    """File the draft where nothing is missing any more; otherwise ask what is.
+
+    Somebody may have reported the same since the card was shown: that is asked once.
+    """
+    if question_of(turn, draft, decision) in (Question.SAME, Question.ENDED):
+        draft = draft.with_(apart=True)
+    draft, question = await considered(turn, draft, decision)
     if question is Question.CATEGORY:
         draft = draft.with_(category_refused=True)
     elif question is not Question.READY:
-        await show(turn, draft, decision)
+        await show(turn, draft if turn.tap else below(turn, draft), decision)
         return
     request = await filing.file_request(turn, draft, decision)
     await finish(turn, draft, request)
+
+
+def below(turn: Turn, draft: Draft) -> Draft:
+    """The draft with a new card, under what was just typed; the old one would only stay as it is."""
+    draft = draft.with_(subject=f"draft:{turn.message_id}")
+    turn.desk.opens(draft.subject)
+    return draft
 
 
 async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently: bool = True) -> None:
@@ -310,15 +372,22 @@ async def _add(turn: Turn, draft: Draft) -> None:
 
 
 async def call_person(turn: Turn) -> None:
-    """[叫网格员]: whatever has been said goes to the grid member as it is."""
-    draft = drafts.load(turn.conversation.draft) or Draft(
-        turn.now,
-        pieces=(Piece(turn.message.ref, turn.office.texts.render("wants_person", {})),),
-        place=turn.conversation.place,
-        subject=f"draft:{turn.message_id}",
-    )
+    """[叫网格员]: whatever has been said goes to the grid member as it is, unless consent is missing."""
+    known = drafts.load(turn.conversation.draft)
+    said = decide(known.text if known else "", turn.office.rules)
+    draft = _bare(turn, known) if known is None or guidance.is_confided(turn, known, said) else known
     request = await filing.file_request(turn, draft, decide(draft.text, turn.office.rules), direct=True)
     await finish(turn, draft, request)
+
+
+def _bare(turn: Turn, known: Draft | None) -> Draft:
+    """Only that somebody is wanted, and where."""
+    return Draft(
+        turn.now,
+        pieces=(Piece(turn.message.ref, turn.office.texts.render("wants_person", {})),),
+        place=known.place if known else turn.conversation.place,
+        subject=known.subject if known else f"draft:{turn.message_id}",
+    )
 
 
 def is_piece(turn: Turn) -> bool:

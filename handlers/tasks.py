@@ -103,7 +103,7 @@ async def classify(turn: Turn, request: ServiceRequest, member: Member, category
         leaf = turn.office.leaf(category)
         if leaf is None:
             raise RefusalError("not_now", number=request.number)
-        request.category, request.scope, request.limit_class = leaf.code, leaf.scope.value, leaf.limit
+        filing.put_under(turn.desk, request, leaf)
     await _accept(turn, request, member)
     await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
     await cards.tell_assigned(turn.desk, request)

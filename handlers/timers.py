@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from handlers import drafts, filing, ladder, moves, privacy, report
+from handlers import drafts, filing, guidance, ladder, moves, privacy, report
 from handlers.desk import Desk, Urgency, to_member
-from handlers.drafts import Draft, Question, next_question
+from handlers.drafts import Draft, Question
 from handlers.turn import Turn
 from routing.classify import Decision, decide
 from routing.limits import Step
@@ -43,17 +43,29 @@ ERASING: dict[str, Callable[[Desk, Deadline], Awaitable[None]]] = {
 
 async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
     """Twelve quiet minutes: file what is complete, ask once more for what is not."""
-    question = next_question(draft, decision)
-    if draft.placed and draft.text and question in (Question.READY, Question.CATEGORY):
-        refused = draft.category_refused or question is Question.CATEGORY
-        draft = draft.with_(category_refused=refused)
-        request = await filing.file_request(turn, draft, decision)
-        await report.finish(turn, draft, request, silently=False)
+    question = report.question_of(turn, draft, decision)
+    confided = guidance.is_confided(turn, draft, decision)
+    if guidance.is_asked(question):
+        await guidance.leave(turn, draft, decision)
+    elif draft.placed and draft.text and question in report.COMPLETE and not confided:
+        silent = question in (Question.SAME, Question.ENDED)  # which is no [是]
+        await _file(turn, draft.with_(apart=draft.apart or silent), decision)
     elif not draft.reminded:
         turn.conversation.draft = drafts.store(draft.with_(reminded=True))
         question_text = turn.office.texts.render(f"ask_{question}", {})
-        offered = report.choices(turn, question, decision)
+        offered = report.choices(turn, draft, question, decision)
         turn.desk.say(turn.reply_to, "draft_reminder", choices=offered, question=question_text)
+
+
+async def _file(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """Where others have reported it meanwhile, that is asked: on a new card, as an edit goes unnoticed."""
+    draft, question = await report.considered(turn, draft, decision)
+    if question not in (Question.READY, Question.CATEGORY):
+        await report.show(turn, report.below(turn, draft), decision)
+        return
+    draft = draft.with_(category_refused=draft.category_refused or question is Question.CATEGORY)
+    request = await filing.file_request(turn, draft, decision)
+    await report.finish(turn, draft, request, silently=False)
 
 
 async def _drop(turn: Turn, draft: Draft, _decision: Decision) -> None:
@@ -63,7 +75,7 @@ async def _drop(turn: Turn, draft: Draft, _decision: Decision) -> None:
 
 async def _silent_in_danger(turn: Turn, draft: Draft, decision: Decision) -> None:
     """Asked whether somebody is in danger, no answer: the duty desk sees what was written."""
-    if next_question(draft, decision) is not Question.DANGER:
+    if report.question_of(turn, draft, decision) is not Question.DANGER:
         return
     place = turn.office.place_name(draft.place) or draft.place_text or ""
     for member in filing.dispatchers(turn.desk, draft.place):

@@ -11,6 +11,7 @@ async def scanned(turn: Turn) -> None:
     area = await turn.desk.unit.run(queries.place_of_token, token) if token else None
     if area is not None:
         turn.conversation.place = area
+        turn.home().home_area = area
     consent = turn.office.texts.render("consent", {}) if turn.notice_due() else ""
     turn.desk.say(
         turn.reply_to,

@@ -141,6 +141,10 @@ class Organisation:
             for post in self.posts(member, now)
         )
 
+    def held(self, area: str | None, now: datetime) -> set[Role]:
+        """The roles that anybody holds now in the area or above it."""
+        return {post.role for post in self.appointments if post.active(now) and self.within(area, post.area)}
+
     def holds(self, member: str, roles: tuple[Role, ...], area: str | None, now: datetime) -> bool:
         return any(post.role in roles and self.within(area, post.area) for post in self.posts(member, now))
 

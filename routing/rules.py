@@ -16,6 +16,9 @@ SIGN = "*sign"
 ALARM = "*alarm"
 WARNINGS = frozenset({SIGN, ALARM})
 
+BOT = "bot"  # the role of categories that the bot answers itself
+GUIDED_LIMIT = "T9"
+
 
 class Scope(StrEnum):
     URGENT = "急事"
@@ -37,6 +40,11 @@ class Leaf:
     exclude: tuple[str, ...]
     first_reply: str
     photo_required: bool = False  # a result without a photo is not taken
+
+    @property
+    def guided(self) -> bool:
+        """Whether the bot answers by itself, and nobody is sent unless the resident asks for it."""
+        return self.role == BOT or (self.scope is Scope.PRIVATE and self.limit == GUIDED_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
 """Questions asked of the database more than once, each under its name."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, literal_column, or_, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.orm import Session
 
-from routing.transitions import OPEN, WITH_HANDLER
+from routing.transitions import OPEN, WITH_HANDLER, Status
 from storage.tables import (
     Account,
     Attachment,
@@ -25,6 +25,7 @@ from storage.tables import (
     Note,
     Notification,
     QrToken,
+    Resident,
     SendState,
     ServiceRequest,
     StatusUpdate,
@@ -79,12 +80,138 @@ def request_by_number(session: Session, number: str) -> ServiceRequest | None:
 
 
 def request_by_short_number(session: Session, resident: int, short: int) -> ServiceRequest | None:
-    """“37号”: the asker's newest request whose number ends so, an open one before a closed one."""
-    query = select(ServiceRequest).where(
-        ServiceRequest.resident == resident, ServiceRequest.number.like(f"%-{short:04d}")
-    )
+    """“37号”: the newest request whose number ends so that the asker filed or joined, open before closed."""
+    query = select(ServiceRequest).where(_concerns(resident), ServiceRequest.number.like(f"%-{short:04d}"))
     found = list(session.scalars(query.order_by(ServiceRequest.id.desc())))
     return next((one for one in found if one.status in OPEN), found[0] if found else None)
+
+
+# --- the same matter from many -----------------------------------------------------------------
+
+_MOST_ALIKE = 20  # requests that are looked at; more of one kind in one place are the same matter anyway
+_request = cast("Table", ServiceRequest.__table__)
+
+
+def _one_of(*statuses: Status) -> ColumnElement[bool]:
+    """Written into the statement, as parameters of such lists are filled in anew at every execution."""
+    return _request.c.status.in_([literal_column(f"'{status}'") for status in sorted(statuses)])
+
+
+_ALIKE = (
+    select(_request.c.id)
+    .where(
+        _request.c.community == bindparam("community"),
+        _request.c.category == bindparam("category"),
+        _request.c.created_at >= bindparam("opened_since"),
+        _request.c.urgent.is_(False),
+        _request.c.sealed.is_(False),
+        or_(
+            _one_of(*OPEN),
+            and_(_one_of(Status.DONE, Status.CLOSED), _request.c.status_since >= bindparam("ended_since")),
+        ),
+    )
+    .order_by(_request.c.created_at.desc())
+    .limit(_MOST_ALIKE)
+)
+_REQUESTS = (
+    select(ServiceRequest)
+    .where(ServiceRequest.id.in_(bindparam("ids", expanding=True)))
+    .execution_options(autoflush=False)
+)
+_ALIKE_IN = _ALIKE.where(_request.c.area.in_(bindparam("areas", expanding=True)))
+_ALIKE_AROUND = _ALIKE.where(
+    _request.c.latitude.between(bindparam("south"), bindparam("north")),
+    _request.c.longitude.between(bindparam("west"), bindparam("east")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What reports of the same matter have in common, and since when they count."""
+
+    community: str
+    category: str
+    opened_since: datetime
+    ended_since: datetime
+
+
+def alike_in(session: Session, kind: Kind, areas: Collection[str]) -> list[ServiceRequest]:
+    """The newest requests of this kind in these areas; without those that this batch has just made."""
+    return _loaded(session, _ALIKE_IN, {**asdict(kind), "areas": list(areas)})
+
+
+def alike_around(
+    session: Session, kind: Kind, south: float, north: float, west: float, east: float
+) -> list[ServiceRequest]:
+    """The newest requests of this kind within a rectangle of coordinates."""
+    bounds = {"south": south, "north": north, "west": west, "east": east}
+    return _loaded(session, _ALIKE_AROUND, {**asdict(kind), **bounds})
+
+
+def _loaded(session: Session, query: Select[tuple[int]], args: Json) -> list[ServiceRequest]:
+    """Almost always there is nothing, so the rows are loaded only when there is."""
+    found = list(session.connection().scalars(query, args))
+    return list(session.scalars(_REQUESTS, {"ids": found})) if found else []
+
+
+def said_in(session: Session, requests: Collection[int]) -> dict[int, str]:
+    """What the reporters of these requests wrote."""
+    query = select(Note.request, Note.body).where(Note.request.in_(requests), Note.kind == "report")
+    return dict(session.execute(query).tuples().all())
+
+
+def endorsements(session: Session, request: int) -> list[Endorsement]:
+    """Those who joined a request, in the order in which they did."""
+    query = select(Endorsement).where(Endorsement.request == request)
+    return list(session.scalars(query.order_by(Endorsement.id)))
+
+
+def forget_endorsements(session: Session, request: int) -> None:
+    """Those who joined a request join another one instead."""
+    for one in endorsements(session, request):
+        session.delete(one)
+
+
+def forget_endorsement(session: Session, endorsement: Endorsement) -> None:
+    session.delete(endorsement)
+
+
+def endorsed(session: Session, resident: int, requests: Collection[int]) -> set[int]:
+    """Which of the requests the resident has joined."""
+    query = select(Endorsement.request).where(
+        Endorsement.resident == resident, Endorsement.request.in_(requests)
+    )
+    return set(session.scalars(query))
+
+
+def neighbours(session: Session, areas: Collection[str], request: ServiceRequest) -> list[int]:
+    """The residents who live in these areas and have not reported the matter."""
+    joined = select(Endorsement.resident).where(Endorsement.request == request.id)
+    query = select(Resident.id).where(
+        Resident.home_area.in_(areas), Resident.id != request.resident, Resident.id.not_in(joined)
+    )
+    return list(session.scalars(query.order_by(Resident.id)))
+
+
+def concerning(session: Session, resident: int, limit: int = 5) -> list[ServiceRequest]:
+    """The latest requests that a resident filed or joined, newest first."""
+    query = select(ServiceRequest).where(_concerns(resident)).order_by(ServiceRequest.id.desc())
+    return list(session.scalars(query.limit(limit)))
+
+
+def _concerns(resident: int) -> ColumnElement[bool]:
+    joined = select(Endorsement.request).where(Endorsement.resident == resident)
+    return or_(ServiceRequest.resident == resident, ServiceRequest.id.in_(joined))
+
+
+def open_by_short_number(session: Session, community: str, short: int) -> ServiceRequest | None:
+    """“37号” in a member's mouth: the community's newest open request whose number ends so."""
+    query = select(ServiceRequest).where(
+        ServiceRequest.community == community,
+        ServiceRequest.status.in_(OPEN),
+        ServiceRequest.number.like(f"%-{short:04d}"),
+    )
+    return session.scalar(query.order_by(ServiceRequest.id.desc()).limit(1))
 
 
 def open_items(session: Session, members: Collection[str]) -> dict[str, int]:
@@ -144,6 +271,14 @@ def attachments(session: Session, request: int) -> list[Attachment]:
     )
 
 
+def forget_attachments(session: Session, ids: Collection[int]) -> None:
+    """Drop photos that belong to no request: they were sent with words that are not kept."""
+    for one in session.scalars(
+        select(Attachment).where(Attachment.id.in_(ids), Attachment.request.is_(None))
+    ):
+        session.delete(one)
+
+
 _newest_cards = (
     select(func.max(Notification.id))
     .where(Notification.subject.in_(bindparam("subjects", expanding=True)))
@@ -158,7 +293,7 @@ def cards(session: Session, *subjects: str) -> list[Notification]:
 
 
 Content = tuple[list[Note], list[Attachment]]
-_SAID = ("report", "addition", "contact", "location")  # the notes that carry a request's content
+_SAID = ("report", "addition", "contact", "location", "earlier")  # the notes that carry a request's content
 
 
 def content(session: Session, request: int) -> Content:

@@ -301,7 +301,7 @@ class ServiceRequest(Base):
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
     __table_args__ = (
-        Index("service_request_alike", "community", "category", "created_at"),
+        Index("service_request_alike", "community", "category", "area", "created_at"),
         Index(
             "service_request_of_somebody", "closed_at", sqlite_where=text("closed_at > 0 AND resident > 0")
         ),

@@ -14,6 +14,7 @@ EVERY = f"{EVERY_OPEN} done closed cancelled merged guided rejected"
 MOVES = f"""
 submitted                                  | accept      | accepted        | system
 submitted                                  | triage      | triage          | system
+assigned acknowledged in_progress          | triage      | triage          | resident
 triage                                     | classify    | accepted        | dispatcher
 assigned acknowledged in_progress          | reclassify  | accepted        | resident handler dispatcher
 submitted triage                           | guide       | guided          | system dispatcher

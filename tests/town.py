@@ -70,8 +70,10 @@ class Town(Rehearsal):
         return resident
 
     async def filed(self, resident: Person, text: str = "楼道灯坏了") -> ServiceRequest:
-        """The resident reports and submits; the newest request."""
+        """The resident reports something of their own and submits; the newest request."""
         await self.says(resident, text)
+        if "不是" in (await self.last(resident)).labels:
+            await self.taps(resident, "不是")
         await self.taps(resident, "提交")
         return (await self.requests())[-1]
 

@@ -211,7 +211,7 @@ class Residents:
     def _seen(self, at: float, method: str, call: Call) -> None:
         chat = int(call.chat_id)
         if method == "sendMessage" and (report := self._open.get(chat)) and not report.card:
-            offer = call.button("提交")
+            offer = call.button("提交") or call.button("不是")  # not the matter that a neighbour reported
             if offer is None:
                 self.errors += 1
                 return
@@ -220,6 +220,8 @@ class Residents:
             if self.think is None:
                 report.tap_planned, report.decided = at, True
             self._tap(report)
+        elif chat in self._open and (offer := call.button("不是")):  # reported while this one was thinking
+            self.caller.post(tap_update(chat, offer), self._answered)
         elif method in ("sendMessage", "editMessageText") and (number := _NUMBER.search(call.text)):
             self._carded(at, number[0], chat)
 

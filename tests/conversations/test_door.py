@@ -219,6 +219,9 @@ async def test_40_the_shipped_limits_hold(yueshi: Town) -> None:
     for one in people:
         await one.taps("提交")
     await yueshi.settle()
+    for one in people[1:]:  # who are asked whether it is the neighbours' matter
+        await one.taps("不是")
+    await yueshi.settle()
     log = await yueshi.sandbox.log()
     assert not [reason for reason in log["refused"] if "Too Many" in reason], log["refused"]
     assert len([one for one in await member.sees() if "楼道灯坏了" in one.text]) == len(people)

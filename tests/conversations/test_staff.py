@@ -451,3 +451,16 @@ async def test_a_chief_who_has_done_it_already_says_so_in_one_reply(yueshi: Town
     asked = await yueshi.card(chief, "办理结果", GROUP)
     await yueshi.says(chief, "路过顺手换了灯泡，已经亮了", chat=GROUP, reply_to=asked.id)
     assert (await yueshi.request()).status == "done"
+
+
+async def test_a_word_under_an_older_card_means_that_card(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    first = await yueshi.filed(resident)
+    older = await yueshi.last(member)
+    await yueshi.pass_time(hours=1)
+    await yueshi.filed(resident, "小广告贴满墙")
+    await yueshi.says(member, "接单", reply_to=older.id)
+    statuses = {one.id: one.status for one in await yueshi.requests()}
+    assert statuses.pop(first.id) == "acknowledged"
+    assert list(statuses.values()) == ["assigned"]

@@ -168,7 +168,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("verdict_at", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("urges", sa.BigInteger(), nullable=False, server_default="0"))
         batch_op.create_index(batch_op.f("ix_service_request_master"), ["master"], unique=False)
-        batch_op.create_index("service_request_alike", ["community", "category", "created_at"], unique=False)
+        batch_op.create_index(
+            "service_request_alike", ["community", "category", "area", "created_at"], unique=False
+        )
         batch_op.create_index(
             "service_request_of_somebody",
             ["closed_at"],
