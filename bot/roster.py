@@ -46,6 +46,18 @@ class Post(_Model):
     to: date | None = None
 
 
+class DutyRow(_Model):
+    """Hours on duty; `to` before `from` is the next morning."""
+
+    weekdays: Annotated[tuple[Annotated[int, Field(ge=1, le=7)], ...], Field(min_length=1)]
+    from_: Annotated[time, Field(alias="from")]
+    to: time
+
+    def stored(self) -> dict[str, Any]:
+        days = sorted({day - 1 for day in self.weekdays})
+        return {"days": days, "from": f"{self.from_:%H:%M}", "to": f"{self.to:%H:%M}"}
+
+
 class MemberRow(_Model):
     code: Code
     name: Name
@@ -56,6 +68,7 @@ class MemberRow(_Model):
     appointments: tuple[Post, ...] = ()
     accounts: dict[str, Name] = {}
     expertise: tuple[str, ...] = ()
+    duty: tuple[DutyRow, ...] = ()
 
     def posts(self) -> tuple[Post, ...]:
         """All posts, however they were written."""
@@ -264,7 +277,8 @@ def _load_members(session: Session, roster: Roster) -> int:
         if member is None:
             member = Member(code=row.code)
             session.add(member)
-        count += _change(member, name=row.name, expertise=list(row.expertise))
+        duty = [one.stored() for one in row.duty]
+        count += _change(member, name=row.name, expertise=list(row.expertise), duty=duty)
     session.flush()
     return count
 

@@ -16,6 +16,8 @@ from storage import queries
 from storage.tables import Attachment, MediaState, Note, Resident, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
+SECOND_RETURN = 2
+AFTER_TWO_RETURNS = (Role.SUPERVISOR, Role.COMMUNITY)
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
 _VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
 
@@ -286,10 +288,21 @@ def _answers_referral(desk: Desk, request: ServiceRequest, member: str) -> bool:
 
 def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:
     """Whether the request waits for this member to say what it is."""
-    area = request.area or request.community
-    return request.status is Status.TRIAGE and desk.office.organisation.holds(
-        member, DISPATCHERS, area, desk.now
-    )
+    return request.status is Status.TRIAGE and may_sort(desk, request, member)
+
+
+def may_sort(desk: Desk, request: ServiceRequest, member: str) -> bool:
+    area, roles = request.area or request.community, sorting_roles(desk, request)
+    return desk.office.organisation.holds(member, roles, area, desk.now)
+
+
+def sorting_roles(desk: Desk, request: ServiceRequest) -> tuple[Role, ...]:
+    """Who says where a request goes. One that came back twice is not left to the desk that sent it out."""
+    if len(request.returned_by) < SECOND_RETURN:
+        return DISPATCHERS
+    area, organisation = request.area or request.community, desk.office.organisation
+    there = candidates(organisation, area, AFTER_TWO_RETURNS, desk.now)
+    return AFTER_TWO_RETURNS if there else DISPATCHERS
 
 
 def _triage_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:

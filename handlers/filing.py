@@ -1,27 +1,42 @@
 """A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 
 import msgspec
 
 from handlers import cards, drafts, lifecycle
 from handlers.cards import Brief
-from handlers.desk import Desk, Urgency, subject_of, to_member, to_resident
+from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft
 from handlers.turn import Turn
-from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
+from routing.choose import (
+    Candidate,
+    Choice,
+    Facts,
+    Obstacle,
+    Situation,
+    alerted,
+    candidates,
+    choose,
+    considered,
+    in_question,
+    lead_roles,
+    promptness,
+)
 from routing.classify import Decision
 from routing.organisation import DISPATCHERS, Role
 from routing.privacy import wants_no_name
 from routing.rules import Scope
 from routing.text import readable
 from routing.transitions import Actor, Event, Status
-from storage import queries
+from storage import queries, work
 from storage.ids import new_id
 from storage.tables import Attachment, MediaState, ServiceRequest, day_key
 
 URGENT_LIMIT = "T0"
+COMPLAINT = "PA04"  # about how somebody on the roster behaves
 SYSTEM = "system"
 
 Reasons = Sequence[tuple[str, str]]
@@ -67,15 +82,9 @@ async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role 
     await _seal(desk, request)
     choice = await _choose(desk, request, wanted)
     if request.urgent:
-        area, also = request.area or request.community, desk.office.helpers(request.category)
-        found = alerted(desk.office.organisation, area, desk.now, also)
-        request.alerted = _who_may_see(desk, request, [one.member.code for one in found])
-    people = [one.member.code for one in choice.people]
-    leads = _who_may_see(desk, request, people)
-    reasons = choice.reasons if leads[:1] == people[:1] else (("sealed", ""),)
-    await assign_to(desk, request, told, leads[0] if leads else None, Actor.SYSTEM, SYSTEM, reasons)
-    if choice.vacancy is not None:
-        await _tell_vacancy(desk, request, choice.vacancy)
+        request.alerted = to_alert(desk, request)
+    await assign_to(desk, request, told, _lead(choice), Actor.SYSTEM, SYSTEM, choice.reasons)
+    await _tell_office(desk, request, choice)
 
 
 async def _seal(desk: Desk, request: ServiceRequest) -> None:
@@ -107,13 +116,23 @@ async def assign_to(
     who: str,
     reasons: Reasons,
 ) -> None:
-    """Make this member responsible; None leaves it to the community's dispatchers as a queue."""
-    request.assignee = member
-    request.reason = {"terms": [list(term) for term in reasons]}
-    await lifecycle.advance(desk, request, Event.ASSIGN, actor, who, assignee=member, reason=request.reason)
+    """Make this member responsible; None leaves it to the community's dispatchers as a queue.
+
+    Raises RefusalError where somebody would be given by hand what their role must not be asked.
+    """
+    await _entrust(desk, request, Event.ASSIGN, member, actor, who, reasons)
     for one in in_charge(desk, request):
         await cards.post_to_member(desk, request, one, told)
     await cards.post_to_group(desk, request)
+
+
+async def pass_on(desk: Desk, request: ServiceRequest) -> str | None:
+    """Whoever had the request is gone or away: choose again; returns who has it now."""
+    choice = await _choose(desk, request, None)
+    lead = _lead(choice)
+    await hand_over(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
+    await _tell_office(desk, request, choice)
+    return lead
 
 
 async def hand_over(
@@ -124,16 +143,12 @@ async def hand_over(
     who: str,
     reasons: Reasons,
 ) -> None:
-    """Somebody else is responsible from now on; the former card loses its buttons, the resident hears."""
-    request.assignee, request.claimed_by = member, None
-    request.alerted = [one for one in request.alerted if one != member]
-    request.reason = {"terms": [list(term) for term in reasons]}
-    await lifecycle.advance(
-        desk, request, Event.HAND_OVER, actor, who, assignee=member, reason=request.reason
-    )
-    told = await cards.brief(desk, request)
-    for one in in_charge(desk, request):
-        await cards.post_to_member(desk, request, one, told)
+    """Somebody else is responsible from now on; the former card loses its buttons, the resident hears.
+
+    Raises RefusalError as `assign_to` does.
+    """
+    await _entrust(desk, request, Event.HAND_OVER, member, actor, who, reasons)
+    await show_to_new(desk, request)
     await cards.post_to_group(desk, request)
     for resident in await cards.residents_of(desk, request):
         desk.say(
@@ -145,15 +160,59 @@ async def hand_over(
         )
 
 
+async def _entrust(
+    desk: Desk,
+    request: ServiceRequest,
+    event: Event,
+    member: str | None,
+    actor: Actor,
+    who: str,
+    reasons: Reasons,
+) -> None:
+    if actor is not Actor.SYSTEM and member is not None:
+        _check_duties(desk, request, member)
+    if event is Event.HAND_OVER:
+        request.claimed_by, request.alerted = None, [one for one in request.alerted if one != member]
+    request.assignee = member
+    request.reason = {"terms": [list(term) for term in reasons]}
+    await lifecycle.advance(desk, request, event, actor, who, assignee=member, reason=request.reason)
+
+
+async def show_to_new(desk: Desk, request: ServiceRequest) -> None:
+    """Give the card to those who have the request now and were not shown it before."""
+    shown = await desk.cards(subject_of(request))
+    new = [one for one in in_charge(desk, request) if to_member(one) not in shown]
+    if new:
+        told = await cards.brief(desk, request)
+        for one in new:
+            await cards.post_to_member(desk, request, one, told)
+
+
+def _check_duties(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """What a role must not be asked, nobody can ask of it by hand. The refusal quotes the rule."""
+    area = request.area or request.community
+    role = desk.office.organisation.role_at(member, area, desk.now)
+    duties = desk.office.roles.of(role) if role else None
+    if duties is not None and not duties.accepts(request.scope, request.limit_class):
+        whom = desk.office.title(member, desk.now)
+        raise RefusalError("duty_refused", number=request.number, whom=whom, rule=duties.rule)
+
+
+def to_alert(desk: Desk, request: ServiceRequest) -> list[str]:
+    """Whom an emergency reaches besides the assignee."""
+    area, also = request.area or request.community, desk.office.helpers(request.category)
+    found = alerted(desk.office.organisation, area, desk.now, also, _cleared(desk, request))
+    return [one.member.code for one in found]
+
+
 def in_charge(desk: Desk, request: ServiceRequest) -> list[str]:
-    """Who has the request now: its handlers, and the dispatchers while nobody is responsible.
+    """Who has the request now: its handlers, and those who sort while nobody is responsible.
 
     Of a sealed one they are those who may see it; where there is nobody, the dispatchers learn just that.
     """
     if request.assignee is not None:
         return cards.handlers_of(request)
-    queue = dispatchers(desk, request.area or request.community)
-    waiting = list(dict.fromkeys([*queue, *request.alerted]))
+    waiting = list(dict.fromkeys([*sorters(desk, request), *request.alerted]))
     return _who_may_see(desk, request, waiting) or waiting
 
 
@@ -163,38 +222,147 @@ async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) 
         await cards.post_to_member(desk, request, member, told)
 
 
+def sorters(desk: Desk, request: ServiceRequest) -> list[str]:
+    """Who says where the request goes: the dispatchers; after a second return the supervisor."""
+    return nearest(desk, request.area or request.community, cards.sorting_roles(desk, request))
+
+
 def dispatchers(desk: Desk, area: str | None) -> list[str]:
     """The duty desk, else the community: the nearest who hold the first of these roles."""
+    return nearest(desk, area, DISPATCHERS)
+
+
+def nearest(desk: Desk, area: str | None, roles: Sequence[Role]) -> list[str]:
+    """The nearest who hold the first of the roles that anybody there holds."""
     organisation = desk.office.organisation
     root = organisation.only_community()
-    for role in DISPATCHERS:
+    for role in roles:
         found = candidates(organisation, area or (root.code if root else None), (role,), desk.now)
         if found:
             return [one.member.code for one in found if one.steps == found[0].steps]
     return []
 
 
+# --- the choice -------------------------------------------------------------------------------
+
+
+def _lead(choice: Choice) -> str | None:
+    return choice.people[0].member.code if choice.people else None
+
+
 async def _choose(desk: Desk, request: ServiceRequest, wanted: Role | None) -> Choice:
+    office, area = desk.office, request.area or request.community
+    wanted = wanted or _wanted(desk, request)
+    cleared = _cleared(desk, request)
+    found = considered(office.organisation, area, lead_roles(wanted, cleared), desk.now)
+    situation = Situation(
+        wanted,
+        returned=frozenset(request.returned_by),
+        complained=await _complained_of(desk, request),
+        category=request.category,
+        scope=request.scope,
+        limit_class=request.limit_class,
+        urgent=request.urgent,
+        cleared=cleared,
+        roles=office.roles,
+        facts=_hours(desk, found),
+    )
+    asked = in_question(found, situation)
+    if asked:
+        situation = replace(situation, facts=await _facts(desk, request, asked, situation.facts))
+    return choose(found, situation)
+
+
+def _cleared(desk: Desk, request: ServiceRequest) -> frozenset[Role] | None:
+    """The roles that may hear of a sealed request; None for one that is open to all."""
+    return frozenset(cards.cleared(desk, request)) if request.sealed else None
+
+
+def _wanted(desk: Desk, request: ServiceRequest) -> Role:
+    """The role that the category asks for."""
     leaf = desk.office.leaf(request.category)
-    if wanted is None:
-        wanted = (
-            desk.office.role(leaf.role) if leaf else Role.DUTY_DESK if request.urgent else Role.GRID_MEMBER
+    if leaf is not None:
+        return desk.office.role(leaf.role)
+    return Role.DUTY_DESK if request.urgent else Role.GRID_MEMBER
+
+
+async def _complained_of(desk: Desk, request: ServiceRequest) -> frozenset[str]:
+    """A complaint about somebody on the roster: whoever serves the grid or had this resident's requests."""
+    if request.category != COMPLAINT:
+        return frozenset()
+    organisation, area = desk.office.organisation, request.area or request.community
+    grid = organisation.grid(area)
+    there = organisation.holders_within(grid.code, desk.now) if grid else set()
+    earlier = await desk.unit.run(queries.requests_of, request.resident)
+    return frozenset(there | {one.assignee for one in earlier if one.assignee})
+
+
+def _hours(desk: Desk, found: Sequence[Candidate]) -> dict[str, Facts]:
+    """Who of the candidates is on duty now, as far as hours are set for them."""
+    local, organisation = desk.now.astimezone(desk.office.zone), desk.office.organisation
+    return {
+        one.member.code: Facts(on_duty=organisation.on_duty(one.member.code, local))
+        for one in found
+        if one.member.duties
+    }
+
+
+async def _facts(
+    desk: Desk, request: ServiceRequest, members: set[str], hours: Mapping[str, Facts]
+) -> dict[str, Facts]:
+    """What the members have in hand and were asked lately, with their hours."""
+    today = datetime.combine(desk.now.astimezone(desk.office.zone), time.min, desk.office.zone)
+    monday = today - timedelta(days=today.weekday())
+    place, master = request.area or request.community, request.master
+    found = await desk.unit.run(work.work_of, members, desk.now, today, monday, place, master)
+    ranks = promptness({code: one.seconds for code, one in found.items() if one.seconds is not None})
+    known = {
+        code: replace(
+            hours.get(code, Facts()),
+            open=one.open,
+            late=one.late,
+            today=one.today,
+            week=one.week,
+            before=one.before,
+            promptness=ranks.get(code, 0.0),
         )
+        for code, one in found.items()
+    }
+    return {**hours, **known}
+
+
+async def _tell_office(desk: Desk, request: ServiceRequest, choice: Choice) -> None:
+    """What the choice met that people should know: a vacant post, a chief who is asked too much."""
+    if choice.vacancy is not None:
+        await _tell_vacancy(desk, request, choice.vacancy)
+    for one, why in choice.passed:
+        if why is Obstacle.CEILING:
+            await _tell_ceiling(desk, request, one)
+
+
+async def _tell_ceiling(desk: Desk, request: ServiceRequest, one: Candidate) -> None:
+    """The chief of the section hears once a day that no more is asked of somebody; else the community."""
     area = request.area or request.community
-    found = candidates(desk.office.organisation, area, lead_roles(wanted), desk.now)
-    situation = Situation(wanted, frozenset(request.returned_by))
-    equals = rivals(found, situation)
-    load = await desk.unit.run(queries.open_items, equals) if len(equals) > 1 else {}
-    return choose(found, replace(situation, load=load))
+    for member in nearest(desk, area, (Role.AREA_CHIEF, *DISPATCHERS)):
+        await desk.say_once(
+            f"ceiling:{one.member.code}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
+            to_member(member),
+            "ceiling",
+            whom=desk.office.title(one.member.code, desk.now),
+            rule=desk.office.roles.of(one.role).rule,
+        )
 
 
 async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
-    """The dispatchers hear once a day that a post they count on is held by nobody."""
-    area = desk.office.organisation.grid(request.area)
-    place = area.name if area else desk.office.place_name(request.community)
-    for member in dispatchers(desk, request.area or request.community):
+    """The dispatchers and the chiefs of the place hear once a day that nobody holds a post."""
+    area = request.area or request.community
+    grid = desk.office.organisation.grid(area)
+    place = grid.name if grid else desk.office.place_name(request.community)
+    roles = () if request.sealed else (Role.GROUP_CHIEF, Role.AREA_CHIEF)
+    chiefs = (member for one in roles for member in nearest(desk, area, (one,)))
+    for member in dict.fromkeys((*dispatchers(desk, area), *chiefs)):
         await desk.say_once(
-            f"vacancy:{role}:{place}:{member}:{desk.now:%y%m%d}",
+            f"vacancy:{role}:{place}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
             to_member(member),
             "vacancy",
             request=request,

@@ -1,14 +1,17 @@
 """Reads the organisation out of its tables into one value."""
 
+from datetime import time
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from routing import organisation
 from routing.organisation import AreaKind, Organisation, Role, StaffChat
 from storage import queries
-from storage.tables import Appointment, Area, Chat, Member
+from storage.tables import Appointment, Area, Chat, Json, Leave, Member
 
 REVISION = "organisation"
+_MOST_LEAVES = 5_000  # the latest; what ended long ago decides nothing any more
 
 
 def revision(session: Session) -> int:
@@ -26,7 +29,7 @@ def load(session: Session) -> Organisation:
             for one in areas
         },
         members={
-            one.code: organisation.Member(one.code, one.name, tuple(one.expertise))
+            one.code: organisation.Member(one.code, one.name, tuple(one.expertise), _duties(one.duty))
             for one in session.scalars(select(Member))
         },
         appointments=tuple(
@@ -37,4 +40,17 @@ def load(session: Session) -> Organisation:
             StaffChat(one.id, one.area)
             for one in session.scalars(select(Chat).where(Chat.active, Chat.purpose == "staff"))
         ),
+        leaves=tuple(
+            organisation.Leave(one.member, one.starts, one.ends, one.deputy if one.agreed_at else None)
+            for one in session.scalars(select(Leave).order_by(Leave.ends.desc()).limit(_MOST_LEAVES))
+        ),
+    )
+
+
+def _duties(stored: list[Json]) -> tuple[organisation.Duty, ...]:
+    return tuple(
+        organisation.Duty(
+            frozenset(one["days"]), time.fromisoformat(one["from"]), time.fromisoformat(one["to"])
+        )
+        for one in stored
     )

@@ -9,9 +9,10 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.orm import Session
 
-from routing.transitions import OPEN, WITH_HANDLER
+from routing.transitions import OPEN
 from storage.tables import (
     Account,
+    Assignment,
     Attachment,
     Base,
     ChatQueue,
@@ -85,16 +86,6 @@ def request_by_short_number(session: Session, resident: int, short: int) -> Serv
     )
     found = list(session.scalars(query.order_by(ServiceRequest.id.desc())))
     return next((one for one in found if one.status in OPEN), found[0] if found else None)
-
-
-def open_items(session: Session, members: Collection[str]) -> dict[str, int]:
-    """How many requests each of the members has in hand."""
-    query = (
-        select(ServiceRequest.assignee, func.count())
-        .where(ServiceRequest.assignee.in_(members), ServiceRequest.status.in_(WITH_HANDLER))
-        .group_by(ServiceRequest.assignee)
-    )
-    return {member: count for member, count in session.execute(query) if member}
 
 
 def notes(session: Session, request: int, *kinds: str) -> list[Note]:
@@ -232,7 +223,7 @@ def add_rows(session: Session, kind: type[Base], rows: Sequence[Json]) -> None:
 
 
 _INSERTS: dict[type[Base], Insert] = {
-    kind: insert(cast("Table", kind.__table__)) for kind in (StatusUpdate, Deadline)
+    kind: insert(cast("Table", kind.__table__)) for kind in (StatusUpdate, Deadline, Assignment)
 }
 
 

@@ -88,6 +88,7 @@ class Member(Base):
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str]
     expertise: Mapped[list[str]] = mapped_column(default=list)
+    duty: Mapped[list[Json]] = mapped_column(default=list)
 
 
 class Appointment(Base):
