@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.files import Document, FileError, Problem, load_document, validate
 from routing.organisation import AreaKind, Role
-from storage import queries
-from storage.directory import REVISION
+from storage import directory, queries
 from storage.ids import new_id
 from storage.secrets import Vault
 from storage.tables import Account, Appointment, Area, Audit, Chat, Member
@@ -232,7 +231,7 @@ def load_roster(
         session.add(
             Audit(id=new_id(), at=now, who=who, subject="roster", digest=digest, difference=difference)
         )
-        queries.next_number(session, REVISION)
+        directory.changed(session, now)
     return loaded
 
 

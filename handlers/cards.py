@@ -234,6 +234,9 @@ def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachme
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
+    if not desk.office.organisation.posts(member, desk.now):
+        await _show_leaver(desk, request, member)
+        return
     if not may_see(desk, member, request):
         await _show_sealed(desk, request, to_member(member))
         return
@@ -267,6 +270,12 @@ async def _show_sealed(desk: Desk, request: ServiceRequest, chat: str) -> None:
         number=request.number,
         waits=waits,
     )
+
+
+async def _show_leaver(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """Whoever has no post any more is left with the number, and no word of what the resident wrote."""
+    to, subject = to_member(member), subject_of(request)
+    await desk.show(to, subject, "card_passed_on", request=request, number=request.number)
 
 
 def _member_choices(desk: Desk, request: ServiceRequest, member: str) -> list[Choice]:

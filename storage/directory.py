@@ -1,6 +1,6 @@
 """Reads the organisation out of its tables into one value."""
 
-from datetime import time
+from datetime import datetime, time
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -8,15 +8,28 @@ from sqlalchemy.orm import Session
 from routing import organisation
 from routing.organisation import AreaKind, Organisation, Role, StaffChat
 from storage import queries
-from storage.tables import Appointment, Area, Chat, Json, Leave, Member
+from storage.ids import new_id
+from storage.tables import Appointment, Area, Chat, Deadline, DeadlineState, Json, Leave, Member
 
 REVISION = "organisation"
+POSTS = "posts"  # the deadline at which it is looked through who is still there for what they have
 _MOST_LEAVES = 5_000  # the latest; what ended long ago decides nothing any more
 
 
 def revision(session: Session) -> int:
     """Rises with every change of the organisation."""
     return queries.counter(session, REVISION)
+
+
+def changed(session: Session, now: datetime) -> None:
+    """Posts or leaves are others than before: everybody reads them anew, and what they had is passed on."""
+    queries.next_number(session, REVISION)
+    review(session, now)
+
+
+def review(session: Session, now: datetime) -> None:
+    """Have it looked through at once who is still there for what they have."""
+    session.add(Deadline(id=new_id(), kind=POSTS, due_at=now, state=DeadlineState.WAITING))
 
 
 def load(session: Session) -> Organisation:

@@ -236,6 +236,12 @@ def next_deadline(session: Session) -> datetime | None:
     return session.scalar(select(func.min(Deadline.due_at)).where(Deadline.state == DeadlineState.WAITING))
 
 
+def waiting(session: Session, kind: str) -> list[Deadline]:
+    """The waiting deadlines of one kind."""
+    query = select(Deadline).where(Deadline.state == DeadlineState.WAITING, Deadline.kind == kind)
+    return list(session.scalars(query))
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """Deadlines to cancel: of a request or of an account's draft; of these kinds, or of all."""

@@ -306,6 +306,7 @@ class ServiceRequest(Base):
         Index(
             "service_request_of_somebody", "closed_at", sqlite_where=text("closed_at > 0 AND resident > 0")
         ),
+        Index("service_request_unclosed", "id", sqlite_where=text("closed_at IS NULL")),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from routing.organisation import CHIEFS
-from routing.transitions import WITH_HANDLER, Status
+from routing.transitions import OPEN, WITH_HANDLER, Status
 from storage.tables import Assignment, Instant, ServiceRequest
 
 USUAL = timedelta(days=30)  # as far back as the usual time to acknowledge is taken from
@@ -148,6 +148,40 @@ def taken(session: Session, requests: Collection[int], now: datetime) -> None:
 def _update(session: Session, statement: Any, requests: Collection[int], now: datetime) -> None:
     if requests:
         session.connection().execute(statement, [{"of": one, "moment": now} for one in sorted(requests)])
+
+
+# --- whose it is now ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open request and the members who have it, as far as passing it on must know."""
+
+    id: int
+    area: str
+    assignee: str | None
+    claimed_by: str | None
+    alerted: list[str]
+    since: datetime | None
+
+
+_HELD = (
+    select(
+        _request.id,
+        func.coalesce(_request.area, _request.community),
+        _request.assignee,
+        _request.claimed_by,
+        _request.alerted,
+        _request.assigned_at,
+    )
+    .where(_request.closed_at.is_(None), _request.status.in_(OPEN))
+    .order_by(_request.id)
+)
+
+
+def held(session: Session) -> list[Held]:
+    """All open requests, oldest first."""
+    return [Held(*row) for row in session.connection().execute(_HELD)]
 
 
 # --- reading it -------------------------------------------------------------------------------

@@ -173,6 +173,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_service_request_master"), ["master"], unique=False)
         batch_op.create_index("service_request_alike", ["community", "category", "created_at"], unique=False)
         batch_op.create_index(
+            "service_request_unclosed", ["id"], unique=False, sqlite_where=sa.text("closed_at IS NULL")
+        )
+        batch_op.create_index(
             "service_request_of_somebody",
             ["closed_at"],
             unique=False,
