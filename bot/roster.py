@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.files import Document, FileError, Problem, load_document, validate
+from handlers.joining import BOUND
 from routing.organisation import AreaKind, Role
 from storage import directory, queries
 from storage.ids import new_id
@@ -353,7 +354,7 @@ def _bind_accounts(session: Session, roster: Roster, vault: Vault, now: datetime
                 id=new_id(), channel=channel, lookup=lookup, address=vault.seal(address), created_at=now
             )
             session.add(account)
-        if account.source != "code":
+        if account.source != BOUND:
             count += _change(account, member=member, source="roster")
     session.flush()
     stale = select(Account).where(Account.source == "roster", Account.lookup.not_in(wanted.keys()))

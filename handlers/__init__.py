@@ -7,7 +7,19 @@ and what nobody claims becomes part of a report.
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from handlers import chiefs, emergency, manners, membership, privacy, progress, report, tasks, welcome
+from handlers import (
+    chiefs,
+    emergency,
+    joining,
+    leave,
+    manners,
+    membership,
+    privacy,
+    progress,
+    report,
+    tasks,
+    welcome,
+)
 from handlers.desk import RefusalError, to_chat
 from handlers.messages import Kind
 from handlers.turn import Turn
@@ -90,6 +102,9 @@ HANDLERS: tuple[Entry, ...] = (
     ),
     Entry("added to an unknown group", lambda t: _kind(t, Kind.MEMBERSHIP), membership.unknown_group),
     Entry("a group's new address", lambda t: _kind(t, Kind.MIGRATED), membership.left_alone),
+    Entry("a joining code in a group", lambda t: joining.asked(t) and not _private(t), joining.in_group),
+    Entry("a joining code", joining.asked, joining.bind),
+    Entry("asking for leave", lambda t: _private(t) and leave.asked(t), leave.ask),
     Entry("what a look is for", _purpose, privacy.purpose_given),
     Entry("the text a button asked for", _prompted, tasks.prompted),
     Entry("that text is called off", lambda t: _action(t) == "cancel" and _awaited(t), tasks.called_off),
@@ -102,6 +117,9 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("what a look is for", lambda t: _staff_offer(t) and _action(t) == "purpose", privacy.purpose_given),
     Entry("the second of two", lambda t: _staff_offer(t) and _action(t).endswith("agree"), privacy.decided),
     Entry("what is sealed is wanted", lambda t: _kind(t, Kind.TEXT) and privacy.asked(t), privacy.ask),
+    Entry("which deputy", lambda t: _staff_offer(t) and _action(t) == "deputy", leave.chosen),
+    Entry("standing in", lambda t: _staff_offer(t) and _action(t) == "stand_in", leave.answered),
+    Entry("back from leave", lambda t: _action(t) == "back" and t.member is not None, leave.back),
     Entry("reply to a private card", _staff_reply, tasks.replied),
     Entry("danger", lambda t: _action(t) == "danger", emergency.pressed),
     Entry("a scanned code", lambda t: _kind(t, Kind.START), welcome.scanned),

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from handlers import drafts, filing, ladder, moves, posts, privacy, report
+from handlers import drafts, filing, ladder, leave, moves, posts, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question, next_question
 from handlers.turn import Turn
@@ -103,6 +103,7 @@ async def fire_for_draft(turn: Turn, kind: str) -> None:
 
 _OF_OFFICE: dict[str, Callable[[Desk], Awaitable[None]]] = {
     directory.POSTS: posts.review,
+    leave.SILENT: leave.silent,
 }
 
 

@@ -131,11 +131,16 @@ def claim(session: Session, now: datetime, lease_until: datetime, limit: int) ->
 
 
 def _job(head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Address]]) -> Job:
-    """An edit goes to the account that has the message it changes, whosever that is by now."""
+    """An edit goes to the account that has the message it changes, whosever that is by now.
+
+    Where that cannot be reached, it is a new message to another.
+    """
     *fields, ref, state, account, path = head
     said = Said(*fields)
-    known = addresses[f"account:{account}"] or addresses[said.chat]
-    return Job(said, claim_no, known[0] if known else None, ref if state == SendState.SENT else None, path)
+    there = addresses[f"account:{account}"]
+    known = there or addresses[said.chat]
+    edit = ref if state == SendState.SENT and (there or account is None) else None
+    return Job(said, claim_no, known[0] if known else None, edit, path)
 
 
 _PEOPLE = (

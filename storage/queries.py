@@ -22,6 +22,7 @@ from storage.tables import (
     DeadlineState,
     Endorsement,
     Json,
+    Leave,
     Letter,
     Note,
     Notification,
@@ -191,6 +192,14 @@ def notification_by_ref(session: Session, chats: Collection[str], ref: str) -> N
     return session.scalar(query.order_by(Notification.id.desc()).limit(1))
 
 
+def said_at(session: Session, chat: str, template: str, most: int) -> list[datetime]:
+    """When something was last said to somebody, newest first."""
+    query = select(Notification.created_at).where(
+        Notification.chat == chat, Notification.template == template
+    )
+    return list(session.scalars(query.order_by(Notification.id.desc()).limit(most)))
+
+
 def already_said(session: Session, dedupe: str) -> bool:
     return session.scalar(select(Notification.id).where(Notification.dedupe == dedupe)) is not None
 
@@ -239,6 +248,23 @@ def next_deadline(session: Session) -> datetime | None:
 def waiting(session: Session, kind: str) -> list[Deadline]:
     """The waiting deadlines of one kind."""
     query = select(Deadline).where(Deadline.state == DeadlineState.WAITING, Deadline.kind == kind)
+    return list(session.scalars(query))
+
+
+def leaves_of(session: Session, member: str, now: datetime) -> list[Leave]:
+    """The member's leaves that are running or to come."""
+    query = select(Leave).where(Leave.member == member, Leave.ends > now, Leave.ends > Leave.starts)
+    return list(session.scalars(query.order_by(Leave.starts)))
+
+
+def unanswered_leaves(session: Session, before: datetime) -> list[Leave]:
+    """Leaves whose deputy was asked before then and has not answered."""
+    query = select(Leave).where(
+        Leave.deputy.is_not(None),
+        Leave.agreed_at.is_(None),
+        Leave.declined_at.is_(None),
+        Leave.asked_at <= before,
+    )
     return list(session.scalars(query))
 
 

@@ -1,4 +1,4 @@
-"""Row E: what it costs to choose the responsible person in an organisation as large as a whole county."""
+"""Row F: what it costs to choose the responsible person in an organisation as large as a whole county."""
 
 import random
 import time
@@ -29,8 +29,8 @@ async def route(bench: Bench) -> list[Figure]:
             _choose(organisation, f"V{village}")
         each.append((time.process_time() - begun) / _TRIES * 1000)
     return [
-        Figure("E route", "one choice", tuple(each), "ms", at_most=1),
-        Figure("E route", "the first after a new roster", tuple(first), "ms"),
+        Figure("F route", "one choice", tuple(each), "ms", at_most=1),
+        Figure("F route", "the first after a new roster", tuple(first), "ms"),
     ]
 
 
