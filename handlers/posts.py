@@ -38,18 +38,14 @@ async def review(desk: Desk) -> None:
 def _settled(organisation: Organisation, held: Held, now: datetime) -> bool:
     beside = (*held.alerted, *([held.claimed_by] if held.claimed_by else ()))
     return _keeps(organisation, held, now) and all(
-        _there(organisation, code, held.area, now) for code in beside
+        organisation.there(code, held.area, now) for code in beside
     )
-
-
-def _there(organisation: Organisation, member: str, area: str, now: datetime) -> bool:
-    return not organisation.away(member, now) and organisation.serves(member, area, now)
 
 
 def _keeps(organisation: Organisation, held: Held, now: datetime) -> bool:
     """Whether the assignee stays so. Somebody chosen by hand from elsewhere never served the place."""
     member = held.assignee
-    if member is None or _there(organisation, member, held.area, now):
+    if member is None or organisation.there(member, held.area, now):
         return True
     from_elsewhere = held.since is not None and not organisation.serves(member, held.area, held.since)
     return from_elsewhere and bool(organisation.posts(member, now)) and not organisation.away(member, now)
@@ -61,9 +57,9 @@ async def _settle(desk: Desk, held: Held, passed: Passed) -> None:
     if request is None:
         return
     organisation, former = desk.office.organisation, request.assignee
-    if request.claimed_by and not _there(organisation, request.claimed_by, held.area, desk.now):
+    if request.claimed_by and not organisation.there(request.claimed_by, held.area, desk.now):
         request.claimed_by = None
-    left = [code for code in request.alerted if _there(organisation, code, held.area, desk.now)]
+    left = [code for code in request.alerted if organisation.there(code, held.area, desk.now)]
     called = filing.to_alert(desk, request) if request.urgent else []
     request.alerted = list(dict.fromkeys((*left, *called)))
     if former is None or _keeps(organisation, held, desk.now):

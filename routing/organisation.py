@@ -207,6 +207,10 @@ class Organisation:
     def holds(self, member: str, roles: tuple[Role, ...], area: str | None, now: datetime) -> bool:
         return any(post.role in roles and self.within(area, post.area) for post in self.acting(member, now))
 
+    def there(self, member: str, area: str | None, now: datetime) -> bool:
+        """Whether the member can be counted on at the place now: serves it, and is not on leave."""
+        return not self.away(member, now) and self.serves(member, area, now)
+
     def role_at(self, member: str | None, area: str | None, now: datetime) -> Role | None:
         """In which post the member acts nearest to the place; any of their posts where none is above it."""
         posts = {post.area: post.role for post in reversed(self.acting(member or "", now))}
