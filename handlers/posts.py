@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from handlers import cards, filing
+from handlers import cards, choosing, filing
 from handlers.desk import Desk, to_member
 from routing.organisation import Organisation, Role
 from storage import directory, queries, work
@@ -28,7 +28,7 @@ async def review(desk: Desk) -> None:
         await _settle(desk, one, passed)
     for (former, successor), requests in passed.items():
         _report(desk, former, successor, requests)
-    await _offer_to_sorters(desk, [one.id for one in held if one.assignee is None and not one.alerted])
+    await _offer_to_sorters(desk, [one.id for one in held if one.assignee is None])
     more = len(loose) > MOST_AT_ONCE
     following = desk.now if more else desk.office.organisation.next_change(desk.now)
     if following is not None:
@@ -80,7 +80,7 @@ def _report(desk: Desk, former: str, successor: str | None, requests: Sequence[S
     }
     if successor is not None:
         desk.say(to_member(successor), "handover_list", **told)
-    for member in filing.nearest(desk, requests[0].community, (Role.COMMUNITY, Role.DUTY_DESK)):
+    for member in choosing.nearest(desk, requests[0].community, (Role.COMMUNITY, Role.DUTY_DESK)):
         if member != successor:
             desk.say(to_member(member), "handover_report", **told)
 

@@ -10,7 +10,7 @@ from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from routing.organisation import CHIEFS
-from routing.transitions import OPEN, WITH_HANDLER, Status
+from routing.transitions import WITH_HANDLER, Status
 from storage.tables import Assignment, Instant, ServiceRequest
 
 USUAL = timedelta(days=30)  # as far back as the usual time to acknowledge is taken from
@@ -174,13 +174,14 @@ _HELD = (
         _request.alerted,
         _request.assigned_at,
     )
-    .where(_request.closed_at.is_(None), _request.status.in_(OPEN))
+    .where(_request.closed_at.is_(None), _request.status.in_(WITH_HANDLER | {Status.TRIAGE}))
     .order_by(_request.id)
 )
 
 
 def held(session: Session) -> list[Held]:
-    """All open requests, oldest first."""
+    """All requests that somebody has or sorts, oldest first, as this unit of work has left them."""
+    session.flush()
     return [Held(*row) for row in session.connection().execute(_HELD)]
 
 
