@@ -1,42 +1,25 @@
 """A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, time, timedelta
+from collections.abc import Sequence
 
 import msgspec
 
-from handlers import cards, drafts, lifecycle
+from handlers import cards, choosing, drafts, lifecycle
 from handlers.cards import Brief
 from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft
 from handlers.turn import Turn
-from routing.choose import (
-    Candidate,
-    Choice,
-    Facts,
-    Obstacle,
-    Situation,
-    alerted,
-    candidates,
-    choose,
-    considered,
-    in_question,
-    lead_roles,
-    promptness,
-)
+from routing.choose import Choice, alerted, candidates
 from routing.classify import Decision
 from routing.organisation import DISPATCHERS, Role
 from routing.privacy import wants_no_name
 from routing.rules import Scope
 from routing.text import readable
 from routing.transitions import Actor, Event, Status
-from storage import queries, work
 from storage.ids import new_id
 from storage.tables import Attachment, MediaState, ServiceRequest, day_key
 
 URGENT_LIMIT = "T0"
-COMPLAINT = "PA04"  # about how somebody on the roster behaves
 SYSTEM = "system"
 
 Reasons = Sequence[tuple[str, str]]
@@ -77,14 +60,18 @@ def _emergency_category(turn: Turn, decision: Decision) -> str | None:
     return None
 
 
+def _lead(choice: Choice) -> str | None:
+    return choice.people[0].member.code if choice.people else None
+
+
 async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role | None = None) -> None:
     """Choose the responsible person, keep the reason, and give out the cards."""
     await _seal(desk, request)
-    choice = await _choose(desk, request, wanted)
+    choice = await choosing.choose_for(desk, request, wanted)
     if request.urgent:
         request.alerted = to_alert(desk, request)
     await assign_to(desk, request, told, _lead(choice), Actor.SYSTEM, SYSTEM, choice.reasons)
-    await _tell_office(desk, request, choice)
+    await choosing.tell_office(desk, request, choice)
 
 
 async def _seal(desk: Desk, request: ServiceRequest) -> None:
@@ -128,10 +115,10 @@ async def assign_to(
 
 async def pass_on(desk: Desk, request: ServiceRequest) -> str | None:
     """Whoever had the request is gone or away: choose again; returns who has it now."""
-    choice = await _choose(desk, request, None)
+    choice = await choosing.choose_for(desk, request)
     lead = _lead(choice)
     await hand_over(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
-    await _tell_office(desk, request, choice)
+    await choosing.tell_office(desk, request, choice)
     return lead
 
 
@@ -201,7 +188,7 @@ def _check_duties(desk: Desk, request: ServiceRequest, member: str) -> None:
 def to_alert(desk: Desk, request: ServiceRequest) -> list[str]:
     """Whom an emergency reaches besides the assignee."""
     area, also = request.area or request.community, desk.office.helpers(request.category)
-    found = alerted(desk.office.organisation, area, desk.now, also, _cleared(desk, request))
+    found = alerted(desk.office.organisation, area, desk.now, also, choosing.cleared_for(desk, request))
     return [one.member.code for one in found]
 
 
@@ -224,152 +211,12 @@ async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) 
 
 def sorters(desk: Desk, request: ServiceRequest) -> list[str]:
     """Who says where the request goes: the dispatchers; after a second return the supervisor."""
-    return nearest(desk, request.area or request.community, cards.sorting_roles(desk, request))
+    return choosing.nearest(desk, request.area or request.community, cards.sorting_roles(desk, request))
 
 
 def dispatchers(desk: Desk, area: str | None) -> list[str]:
     """The duty desk, else the community: the nearest who hold the first of these roles."""
-    return nearest(desk, area, DISPATCHERS)
-
-
-def nearest(desk: Desk, area: str | None, roles: Sequence[Role]) -> list[str]:
-    """The nearest who hold the first of the roles that anybody there holds."""
-    organisation = desk.office.organisation
-    root = organisation.only_community()
-    for role in roles:
-        found = candidates(organisation, area or (root.code if root else None), (role,), desk.now)
-        if found:
-            return [one.member.code for one in found if one.steps == found[0].steps]
-    return []
-
-
-# --- the choice -------------------------------------------------------------------------------
-
-
-def _lead(choice: Choice) -> str | None:
-    return choice.people[0].member.code if choice.people else None
-
-
-async def _choose(desk: Desk, request: ServiceRequest, wanted: Role | None) -> Choice:
-    office, area = desk.office, request.area or request.community
-    wanted = wanted or _wanted(desk, request)
-    cleared = _cleared(desk, request)
-    found = considered(office.organisation, area, lead_roles(wanted, cleared), desk.now)
-    situation = Situation(
-        wanted,
-        returned=frozenset(request.returned_by),
-        complained=await _complained_of(desk, request),
-        category=request.category,
-        scope=request.scope,
-        limit_class=request.limit_class,
-        urgent=request.urgent,
-        cleared=cleared,
-        roles=office.roles,
-        facts=_hours(desk, found),
-    )
-    asked = in_question(found, situation)
-    if asked:
-        situation = replace(situation, facts=await _facts(desk, request, asked, situation.facts))
-    return choose(found, situation)
-
-
-def _cleared(desk: Desk, request: ServiceRequest) -> frozenset[Role] | None:
-    """The roles that may hear of a sealed request; None for one that is open to all."""
-    return frozenset(cards.cleared(desk, request)) if request.sealed else None
-
-
-def _wanted(desk: Desk, request: ServiceRequest) -> Role:
-    """The role that the category asks for."""
-    leaf = desk.office.leaf(request.category)
-    if leaf is not None:
-        return desk.office.role(leaf.role)
-    return Role.DUTY_DESK if request.urgent else Role.GRID_MEMBER
-
-
-async def _complained_of(desk: Desk, request: ServiceRequest) -> frozenset[str]:
-    """A complaint about somebody on the roster: whoever serves the grid or had this resident's requests."""
-    if request.category != COMPLAINT:
-        return frozenset()
-    organisation, area = desk.office.organisation, request.area or request.community
-    grid = organisation.grid(area)
-    there = organisation.holders_within(grid.code, desk.now) if grid else set()
-    earlier = await desk.unit.run(queries.requests_of, request.resident)
-    return frozenset(there | {one.assignee for one in earlier if one.assignee})
-
-
-def _hours(desk: Desk, found: Sequence[Candidate]) -> dict[str, Facts]:
-    """Who of the candidates is on duty now, as far as hours are set for them."""
-    local, organisation = desk.now.astimezone(desk.office.zone), desk.office.organisation
-    return {
-        one.member.code: Facts(on_duty=organisation.on_duty(one.member.code, local))
-        for one in found
-        if one.member.duties
-    }
-
-
-async def _facts(
-    desk: Desk, request: ServiceRequest, members: set[str], hours: Mapping[str, Facts]
-) -> dict[str, Facts]:
-    """What the members have in hand and were asked lately, with their hours."""
-    today = datetime.combine(desk.now.astimezone(desk.office.zone), time.min, desk.office.zone)
-    monday = today - timedelta(days=today.weekday())
-    place, master = request.area or request.community, request.master
-    found = await desk.unit.run(work.work_of, members, desk.now, today, monday, place, master)
-    ranks = promptness({code: one.seconds for code, one in found.items() if one.seconds is not None})
-    known = {
-        code: replace(
-            hours.get(code, Facts()),
-            open=one.open,
-            late=one.late,
-            today=one.today,
-            week=one.week,
-            before=one.before,
-            promptness=ranks.get(code, 0.0),
-        )
-        for code, one in found.items()
-    }
-    return {**hours, **known}
-
-
-async def _tell_office(desk: Desk, request: ServiceRequest, choice: Choice) -> None:
-    """What the choice met that people should know: a vacant post, a chief who is asked too much."""
-    if choice.vacancy is not None:
-        await _tell_vacancy(desk, request, choice.vacancy)
-    for one, why in choice.passed:
-        if why is Obstacle.CEILING:
-            await _tell_ceiling(desk, request, one)
-
-
-async def _tell_ceiling(desk: Desk, request: ServiceRequest, one: Candidate) -> None:
-    """The chief of the section hears once a day that no more is asked of somebody; else the community."""
-    area = request.area or request.community
-    for member in nearest(desk, area, (Role.AREA_CHIEF, *DISPATCHERS)):
-        await desk.say_once(
-            f"ceiling:{one.member.code}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
-            to_member(member),
-            "ceiling",
-            whom=desk.office.title(one.member.code, desk.now),
-            rule=desk.office.roles.of(one.role).rule,
-        )
-
-
-async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
-    """The dispatchers and the chiefs of the place hear once a day that nobody holds a post."""
-    area = request.area or request.community
-    grid = desk.office.organisation.grid(area)
-    place = grid.name if grid else desk.office.place_name(request.community)
-    roles = () if request.sealed else (Role.GROUP_CHIEF, Role.AREA_CHIEF)
-    chiefs = (member for one in roles for member in nearest(desk, area, (one,)))
-    for member in dict.fromkeys((*dispatchers(desk, area), *chiefs)):
-        await desk.say_once(
-            f"vacancy:{role}:{place}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
-            to_member(member),
-            "vacancy",
-            request=request,
-            number=request.number,
-            role=desk.office.texts.label(role),
-            place=place,
-        )
+    return choosing.nearest(desk, area, DISPATCHERS)
 
 
 async def _create(

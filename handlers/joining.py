@@ -18,7 +18,8 @@ _BINDS = re.compile(r"绑定:?([0-9a-z]{6,12})")
 
 
 def asked(turn: Turn) -> bool:
-    return turn.message.kind is Kind.TEXT and _code(turn) is not None
+    """Whether this is a code; every text is asked, so the cheap question comes first."""
+    return "绑定" in turn.message.text and turn.message.kind is Kind.TEXT and _code(turn) is not None
 
 
 def _code(turn: Turn) -> str | None:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 
-from handlers import filing
+from handlers import choosing
 from handlers.desk import Desk, RefusalError, to_member
 from handlers.messages import Choice, Kind
 from handlers.office import Office
@@ -140,7 +140,7 @@ def _next_above(desk: Desk, leave: Leave, declined: str | None) -> str | None:
 
 def _community(desk: Desk, member: str) -> list[str]:
     posts = desk.office.organisation.posts(member, desk.now)
-    return filing.nearest(desk, posts[0].area if posts else None, _COMMUNITY)
+    return choosing.nearest(desk, posts[0].area if posts else None, _COMMUNITY)
 
 
 # --- back again -------------------------------------------------------------------------------
