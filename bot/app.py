@@ -28,7 +28,7 @@ from bot.outbox import Outbox
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
-from storage import outbox, privacy, schema
+from storage import directory, outbox, privacy, schema
 from storage.schema import Standing
 from storage.secrets import Vault
 from storage.store import Store, StoreError, sqlite_path
@@ -194,6 +194,7 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
         store = Store(path)
         await store.write(outbox.release_all)
         await store.write(privacy.make_ready, clock.now())
+        await store.write(directory.review, clock.now())
         app = App(settings, clock, store, vault, files)
         stack.push_async_callback(app.close)
         await app.offices.refresh()

@@ -213,6 +213,33 @@ def roster_check(file: Path) -> None:
     out.print("every place has a grid member")
 
 
+@roster_app.command("codes")
+@_refusing
+def roster_codes(
+    members: Annotated[
+        list[str] | None, typer.Argument(help="their codes in the roster; by default all without an account")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print one-time codes, valid for seven days: a member sends “绑定 CODE” to the bot in private."""
+    from bot.app import ready_database, secret_key
+    from bot.joining import make_codes
+    from storage.secrets import Vault
+    from storage.store import Store, sqlite_path
+
+    settings = _settings(config)
+    vault, path = Vault(secret_key(settings)), sqlite_path(settings.database_url)
+    ready_database(path)
+    store = Store(path)
+    try:
+        who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
+        printed = asyncio.run(store.write(make_codes, members or (), vault, now, who))
+    finally:
+        store.close()
+    for one in printed:
+        out.print(f"{one.member}  {one.name}  绑定 {one.code}")
+
+
 # --- codes, classification, replay ------------------------------------------------------------
 
 

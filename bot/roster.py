@@ -14,9 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.files import Document, FileError, Problem, load_document, validate
+from handlers.joining import BOUND
 from routing.organisation import AreaKind, Role
-from storage import queries
-from storage.directory import REVISION
+from storage import directory, queries
 from storage.ids import new_id
 from storage.secrets import Vault
 from storage.tables import Account, Appointment, Area, Audit, Chat, Member
@@ -46,6 +46,18 @@ class Post(_Model):
     to: date | None = None
 
 
+class DutyRow(_Model):
+    """Hours on duty; `to` before `from` is the next morning."""
+
+    weekdays: Annotated[tuple[Annotated[int, Field(ge=1, le=7)], ...], Field(min_length=1)]
+    from_: Annotated[time, Field(alias="from")]
+    to: time
+
+    def stored(self) -> dict[str, Any]:
+        days = sorted({day - 1 for day in self.weekdays})
+        return {"days": days, "from": f"{self.from_:%H:%M}", "to": f"{self.to:%H:%M}"}
+
+
 class MemberRow(_Model):
     code: Code
     name: Name
@@ -56,6 +68,7 @@ class MemberRow(_Model):
     appointments: tuple[Post, ...] = ()
     accounts: dict[str, Name] = {}
     expertise: tuple[str, ...] = ()
+    duty: tuple[DutyRow, ...] = ()
 
     def posts(self) -> tuple[Post, ...]:
         """All posts, however they were written."""
@@ -219,7 +232,7 @@ def load_roster(
         session.add(
             Audit(id=new_id(), at=now, who=who, subject="roster", digest=digest, difference=difference)
         )
-        queries.next_number(session, REVISION)
+        directory.changed(session, now)
     return loaded
 
 
@@ -264,7 +277,8 @@ def _load_members(session: Session, roster: Roster) -> int:
         if member is None:
             member = Member(code=row.code)
             session.add(member)
-        count += _change(member, name=row.name, expertise=list(row.expertise))
+        duty = [one.stored() for one in row.duty]
+        count += _change(member, name=row.name, expertise=list(row.expertise), duty=duty)
     session.flush()
     return count
 
@@ -340,7 +354,7 @@ def _bind_accounts(session: Session, roster: Roster, vault: Vault, now: datetime
                 id=new_id(), channel=channel, lookup=lookup, address=vault.seal(address), created_at=now
             )
             session.add(account)
-        if account.source != "code":
+        if account.source != BOUND:
             count += _change(account, member=member, source="roster")
     session.flush()
     stale = select(Account).where(Account.source == "roster", Account.lookup.not_in(wanted.keys()))

@@ -40,6 +40,7 @@ class Ticker:
         return await self._store.read(queries.next_deadline)
 
     async def _fire(self, due: Sequence[int]) -> None:
+        await self._offices.refresh()  # a change of the roster may be just what is due
         office, erasing = self._offices.current, False
         async with self._store.unit() as unit:
             desk = Desk(unit, office, self._vault, self._clock.now())
@@ -60,6 +61,9 @@ class Ticker:
             return
         if deadline.kind in timers.ERASING:
             await timers.ERASING[deadline.kind](desk, deadline)
+            return
+        if deadline.account is None:
+            await timers.fire_for_office(desk, deadline)
             return
         turn = await _turn_without_message(desk, deadline)
         if turn is not None:

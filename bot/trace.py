@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from handlers.explain import explain
 from handlers.office import Office
 from routing.limits import Step
 from routing.transitions import OPEN, Event
@@ -24,7 +25,7 @@ def in_words(office: Office, trace: Trace, now: datetime) -> dict[str, Any]:
         "photos": trace.photos,
         "handler": office.title(request.assignee, now) if request.assignee else None,
         "category": _category(office, request, trace.history),
-        "reasons": [_reason(office, code, value) for code, value in request.reason.get("terms", ())],
+        "reasons": explain(office, request.reason, now),
         "limits": _limits(office, trace, now),
         "history": [_line(office, line, now) for line in trace.history],
         "result": trace.result.body if trace.result and not request.sealed else None,
@@ -50,13 +51,6 @@ def _category(office: Office, request: ServiceRequest, history: list[StatusUpdat
         "matched": list(chosen["matched"]) if chosen and not request.sealed else [],
         "how": office.texts.label(f"sorted_{'words' if sure else sorted_by}") if request.category else "",
     }
-
-
-def _reason(office: Office, code: str, value: str) -> str:
-    if (code, value) == ("steps", "0"):
-        return office.texts.label("reason_here")
-    words = office.place_name(value) if code == "area" else office.texts.label(value)
-    return office.texts.label(f"reason_{code}").replace("{0}", words)
 
 
 def _limits(office: Office, trace: Trace, now: datetime) -> list[dict[str, str]]:

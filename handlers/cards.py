@@ -18,6 +18,8 @@ from storage import queries
 from storage.tables import Attachment, MediaState, Note, Resident, ServiceRequest
 
 MERGE_WITHIN = timedelta(minutes=30)  # small steps that follow each other closely are one message
+SECOND_RETURN = 2
+AFTER_TWO_RETURNS = (Role.SUPERVISOR, Role.COMMUNITY)
 _STEPS = (Event.ACKNOWLEDGE, Event.START)
 _DISPUTES = "DP"
 _VERDICTS = (Event.SATISFIED, Event.PARTLY, Event.NOT_SOLVED, Event.EXPIRE)
@@ -247,6 +249,9 @@ _KNOWN = ("text", "contact", "location", "photos", "masked", "earlier")
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
+    if not desk.office.organisation.posts(member, desk.now):
+        await _show_leaver(desk, request, member)
+        return
     if not may_see(desk, member, request):
         await _show_sealed(desk, request, to_member(member))
         return
@@ -284,6 +289,12 @@ async def _show_sealed(desk: Desk, request: ServiceRequest, chat: str) -> None:
     )
 
 
+async def _show_leaver(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """Whoever has no post any more is left with the number, and no word of what the resident wrote."""
+    to, subject = to_member(member), subject_of(request)
+    await desk.show(to, subject, "card_passed_on", request=request, number=request.number)
+
+
 def _member_choices(desk: Desk, request: ServiceRequest, member: str) -> list[Choice]:
     if _sorts(desk, request, member):
         return _triage_choices(desk, request)
@@ -303,10 +314,21 @@ def _answers_referral(desk: Desk, request: ServiceRequest, member: str) -> bool:
 
 def _sorts(desk: Desk, request: ServiceRequest, member: str) -> bool:
     """Whether the request waits for this member to say what it is."""
-    area = request.area or request.community
-    return request.status is Status.TRIAGE and desk.office.organisation.holds(
-        member, DISPATCHERS, area, desk.now
-    )
+    return request.status is Status.TRIAGE and may_sort(desk, request, member)
+
+
+def may_sort(desk: Desk, request: ServiceRequest, member: str) -> bool:
+    area, roles = request.area or request.community, sorting_roles(desk, request)
+    return desk.office.organisation.holds(member, roles, area, desk.now)
+
+
+def sorting_roles(desk: Desk, request: ServiceRequest) -> tuple[Role, ...]:
+    """Who says where a request goes. One that came back twice is not left to the desk that sent it out."""
+    if len(request.returned_by) < SECOND_RETURN:
+        return DISPATCHERS
+    area, organisation = request.area or request.community, desk.office.organisation
+    there = candidates(organisation, area, AFTER_TWO_RETURNS, desk.now)
+    return AFTER_TWO_RETURNS if there else DISPATCHERS
 
 
 def _triage_choices(desk: Desk, request: ServiceRequest) -> list[Choice]:

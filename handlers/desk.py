@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from handlers.messages import Choice
 from handlers.office import Office
 from routing.privacy import redact
-from storage import queries
+from storage import queries, work
 from storage.ids import new_id
 from storage.queries import Content, Dropped
 from storage.secrets import Vault
 from storage.store import Unit
 from storage.tables import (
     NOBODY,
+    Assignment,
     Deadline,
     Json,
     Note,
@@ -82,6 +83,9 @@ class Desk:
         self._history: list[Json] = []
         self._due: list[Json] = []
         self._dropped: list[Dropped] = []
+        self._given: list[Json] = []
+        self._relieved: set[int] = set()
+        self._taken: set[int] = set()
         self._counters: dict[str, int] = {}
         self._cards: dict[str, dict[str, Notification]] = {}
         self._contents: dict[int, Content] = {}
@@ -219,6 +223,9 @@ class Desk:
         queries.cancel_deadlines(session, self._dropped)
         session.flush()
         queries.set_counters(session, self._counters)
+        work.taken(session, self._taken, self.now)
+        work.relieve(session, self._relieved, self.now)
+        queries.add_rows(session, Assignment, self._given)
         queries.add_rows(session, StatusUpdate, self._history)
         queries.add_rows(session, Deadline, self._due)
         queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
@@ -267,6 +274,42 @@ class Desk:
             "note": note.id if note else None,
         }
         self._history.append(line)
+
+    # --- who is responsible -------------------------------------------------------------------
+
+    def entrust(self, request: ServiceRequest) -> None:
+        """Note in the ledger of assignments that the request has a new assignee, or a queue."""
+        area = request.area or request.community
+        row = {
+            "id": new_id(),
+            "request": request.id,
+            "member": request.assignee,
+            "role": self.office.organisation.role_at(request.assignee, area, self.now),
+            "area": area,
+            "urgent": request.urgent,
+            "at": self.now,
+            "acknowledged_at": None,
+            "until": None,
+        }
+        self._given.append(row)
+
+    def relieve(self, request: ServiceRequest) -> None:
+        """Whoever had the request is responsible no longer."""
+        self._note(request, "until", self._relieved)
+
+    def take_on(self, request: ServiceRequest) -> None:
+        """The assignee has acknowledged the request."""
+        self._note(request, "acknowledged_at", self._taken)
+
+    def _note(self, request: ServiceRequest, what: str, stored: set[int]) -> None:
+        """Say it of what this batch has entrusted, else of the row that is stored."""
+        given = [row for row in self._given if row["request"] == request.id and row["until"] is None]
+        for row in given:
+            row[what] = self.now
+        if not given:
+            stored.add(request.id)
+
+    # --- deadlines ----------------------------------------------------------------------------
 
     def due(
         self, kind: str, at: datetime, *, request: ServiceRequest | None = None, account: str | None = None

@@ -1,16 +1,15 @@
 """A draft becomes a request: its number, its owner, and everybody who must know, in one unit of work."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
-from handlers import cards, drafts, lifecycle
+from handlers import cards, choosing, drafts, lifecycle
 from handlers.cards import Brief
-from handlers.desk import Desk, Urgency, subject_of, to_member, to_resident
+from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft
 from handlers.turn import Turn
-from routing.choose import Choice, Situation, alerted, candidates, choose, lead_roles, rivals
+from routing.choose import Choice, alerted, candidates
 from routing.classify import Decision
 from routing.guidance import helper
 from routing.organisation import DISPATCHERS, Role
@@ -93,20 +92,18 @@ def _emergency_category(turn: Turn, decision: Decision) -> str | None:
     return None
 
 
+def _lead(choice: Choice) -> str | None:
+    return choice.people[0].member.code if choice.people else None
+
+
 async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role | None = None) -> None:
     """Choose the responsible person, keep the reason, and give out the cards."""
     await _seal(desk, request)
-    choice = await _choose(desk, request, wanted)
+    choice = await choosing.choose_for(desk, request, wanted)
     if request.urgent:
-        area, also = request.area or request.community, desk.office.helpers(request.category)
-        found = alerted(desk.office.organisation, area, desk.now, also)
-        request.alerted = _who_may_see(desk, request, [one.member.code for one in found])
-    people = [one.member.code for one in choice.people]
-    leads = _who_may_see(desk, request, people)
-    reasons = choice.reasons if leads[:1] == people[:1] else (("sealed", ""),)
-    await assign_to(desk, request, told, leads[0] if leads else None, Actor.SYSTEM, SYSTEM, reasons)
-    if choice.vacancy is not None:
-        await _tell_vacancy(desk, request, choice.vacancy)
+        request.alerted = to_alert(desk, request)
+    await assign_to(desk, request, told, _lead(choice), Actor.SYSTEM, SYSTEM, choice.reasons)
+    await choosing.tell_office(desk, request, choice)
 
 
 async def _seal(desk: Desk, request: ServiceRequest) -> None:
@@ -138,13 +135,23 @@ async def assign_to(
     who: str,
     reasons: Reasons,
 ) -> None:
-    """Make this member responsible; None leaves it to the community's dispatchers as a queue."""
-    request.assignee = member
-    request.reason = {"terms": [list(term) for term in reasons]}
-    await lifecycle.advance(desk, request, Event.ASSIGN, actor, who, assignee=member, reason=request.reason)
+    """Make this member responsible; None leaves it to the community's dispatchers as a queue.
+
+    Raises RefusalError where somebody would be given by hand what their role must not be asked.
+    """
+    await _entrust(desk, request, Event.ASSIGN, member, actor, who, reasons)
     for one in in_charge(desk, request):
         await cards.post_to_member(desk, request, one, told)
     await cards.post_to_group(desk, request)
+
+
+async def pass_on(desk: Desk, request: ServiceRequest) -> str | None:
+    """Whoever had the request is gone or away: choose again; returns who has it now."""
+    choice = await choosing.choose_for(desk, request)
+    lead = _lead(choice)
+    await hand_over(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
+    await choosing.tell_office(desk, request, choice)
+    return lead
 
 
 async def hand_over(
@@ -155,16 +162,12 @@ async def hand_over(
     who: str,
     reasons: Reasons,
 ) -> None:
-    """Somebody else is responsible from now on; the former card loses its buttons, the resident hears."""
-    request.assignee, request.claimed_by = member, None
-    request.alerted = [one for one in request.alerted if one != member]
-    request.reason = {"terms": [list(term) for term in reasons]}
-    await lifecycle.advance(
-        desk, request, Event.HAND_OVER, actor, who, assignee=member, reason=request.reason
-    )
-    told = await cards.brief(desk, request)
-    for one in in_charge(desk, request):
-        await cards.post_to_member(desk, request, one, told)
+    """Somebody else is responsible from now on; the former card loses its buttons, the resident hears.
+
+    Raises RefusalError as `assign_to` does.
+    """
+    await _entrust(desk, request, Event.HAND_OVER, member, actor, who, reasons)
+    await show_to_new(desk, request)
     await cards.post_to_group(desk, request)
     for resident in await cards.residents_of(desk, request):
         desk.say(
@@ -176,15 +179,59 @@ async def hand_over(
         )
 
 
+async def _entrust(
+    desk: Desk,
+    request: ServiceRequest,
+    event: Event,
+    member: str | None,
+    actor: Actor,
+    who: str,
+    reasons: Reasons,
+) -> None:
+    if actor is not Actor.SYSTEM and member is not None:
+        _check_duties(desk, request, member)
+    if event is Event.HAND_OVER:
+        request.claimed_by, request.alerted = None, [one for one in request.alerted if one != member]
+    request.assignee = member
+    request.reason = {"terms": [list(term) for term in reasons]}
+    await lifecycle.advance(desk, request, event, actor, who, assignee=member, reason=request.reason)
+
+
+async def show_to_new(desk: Desk, request: ServiceRequest) -> None:
+    """Give the card to those who have the request now and were not shown it before."""
+    shown = await desk.cards(subject_of(request))
+    new = [one for one in in_charge(desk, request) if to_member(one) not in shown]
+    if new:
+        told = await cards.brief(desk, request)
+        for one in new:
+            await cards.post_to_member(desk, request, one, told)
+
+
+def _check_duties(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """What a role must not be asked, nobody can ask of it by hand. The refusal quotes the rule."""
+    area = request.area or request.community
+    role = desk.office.organisation.role_at(member, area, desk.now)
+    duties = desk.office.roles.of(role) if role else None
+    if duties is not None and not duties.accepts(request.scope, request.limit_class):
+        whom = desk.office.title(member, desk.now)
+        raise RefusalError("duty_refused", number=request.number, whom=whom, rule=duties.rule)
+
+
+def to_alert(desk: Desk, request: ServiceRequest) -> list[str]:
+    """Whom an emergency reaches besides the assignee."""
+    area, also = request.area or request.community, desk.office.helpers(request.category)
+    found = alerted(desk.office.organisation, area, desk.now, also, choosing.cleared_for(desk, request))
+    return [one.member.code for one in found]
+
+
 def in_charge(desk: Desk, request: ServiceRequest) -> list[str]:
-    """Who has the request now: its handlers, and the dispatchers while nobody is responsible.
+    """Who has the request now: its handlers, and those who sort while nobody is responsible.
 
     Of a sealed one they are those who may see it; where there is nobody, the dispatchers learn just that.
     """
     if request.assignee is not None:
         return cards.handlers_of(request)
-    queue = dispatchers(desk, request.area or request.community)
-    waiting = list(dict.fromkeys([*queue, *request.alerted]))
+    waiting = list(dict.fromkeys([*sorters(desk, request), *request.alerted]))
     return _who_may_see(desk, request, waiting) or waiting
 
 
@@ -194,45 +241,14 @@ async def post_to_dispatchers(desk: Desk, request: ServiceRequest, told: Brief) 
         await cards.post_to_member(desk, request, member, told)
 
 
+def sorters(desk: Desk, request: ServiceRequest) -> list[str]:
+    """Who says where the request goes: the dispatchers; after a second return the supervisor."""
+    return choosing.nearest(desk, request.area or request.community, cards.sorting_roles(desk, request))
+
+
 def dispatchers(desk: Desk, area: str | None) -> list[str]:
     """The duty desk, else the community: the nearest who hold the first of these roles."""
-    organisation = desk.office.organisation
-    root = organisation.only_community()
-    for role in DISPATCHERS:
-        found = candidates(organisation, area or (root.code if root else None), (role,), desk.now)
-        if found:
-            return [one.member.code for one in found if one.steps == found[0].steps]
-    return []
-
-
-async def _choose(desk: Desk, request: ServiceRequest, wanted: Role | None) -> Choice:
-    leaf = desk.office.leaf(request.category)
-    if wanted is None:
-        wanted = (
-            desk.office.role(leaf.role) if leaf else Role.DUTY_DESK if request.urgent else Role.GRID_MEMBER
-        )
-    area = request.area or request.community
-    found = candidates(desk.office.organisation, area, lead_roles(wanted), desk.now)
-    situation = Situation(wanted, frozenset(request.returned_by))
-    equals = rivals(found, situation)
-    load = await desk.unit.run(queries.open_items, equals) if len(equals) > 1 else {}
-    return choose(found, replace(situation, load=load))
-
-
-async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
-    """The dispatchers hear once a day that a post they count on is held by nobody."""
-    area = desk.office.organisation.grid(request.area)
-    place = area.name if area else desk.office.place_name(request.community)
-    for member in dispatchers(desk, request.area or request.community):
-        await desk.say_once(
-            f"vacancy:{role}:{place}:{member}:{desk.now:%y%m%d}",
-            to_member(member),
-            "vacancy",
-            request=request,
-            number=request.number,
-            role=desk.office.texts.label(role),
-            place=place,
-        )
+    return choosing.nearest(desk, area, DISPATCHERS)
 
 
 async def _create(

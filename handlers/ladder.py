@@ -242,11 +242,13 @@ async def _numbered(desk: Desk, request: ServiceRequest, kind: str) -> str:
 
 async def send_again(desk: Desk, request: ServiceRequest) -> None:
     """Opened again: the first time one rung up, then to the supervisor; whoever had it stays informed."""
-    former, told = request.assignee, await cards.brief(desk, request)
+    area, told = request.area or request.community, await cards.brief(desk, request)
+    had = cards.handlers_of(request)
+    before = [one for one in had if desk.office.organisation.there(one, area, desk.now)]
     request.claimed_by, request.seen_by, request.not_here_by = None, [], []
     people = next_rung(desk, request) if request.reopened == 1 else supervisors(desk, request)
-    lead = people[0] if people else former
-    request.alerted = [one for one in [former, *request.alerted] if one is not None and one != lead]
+    lead = next(iter([*people, *before]), None)
+    request.alerted = [one for one in before if one != lead]
     reasons = [("reopened", str(request.reopened))]
     await filing.assign_to(desk, request, told, lead, Actor.SYSTEM, filing.SYSTEM, reasons)
     await cards.tell_assigned(desk, request, "reopened")

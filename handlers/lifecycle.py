@@ -7,7 +7,7 @@ from typing import Any
 from handlers import cards, clocks
 from handlers.desk import Desk, RefusalError
 from routing.limits import Step
-from routing.transitions import Actor, Event, Status, next_status, path_to
+from routing.transitions import WITH_HANDLER, Actor, Event, Status, next_status, path_to
 from storage.tables import Note, ServiceRequest
 
 REOPEN_WITHIN = timedelta(days=30)
@@ -67,8 +67,22 @@ def _move(
         request.status_since = desk.now
     if step in _MARKS:
         _MARKS[step](request, desk.now, who)
+    _keep_ledger(desk, request, step, before, who)
     desk.record(request, step, who, before=before, note=note, **detail)
     clocks.follow(desk, request, before)
+
+
+def _keep_ledger(desk: Desk, request: ServiceRequest, step: Event, before: Status, who: str) -> None:
+    """Who is responsible from when to when, and since when they know."""
+    if before in WITH_HANDLER and (request.status not in WITH_HANDLER or step in _PASSED_ON):
+        desk.relieve(request)
+    if step is Event.ASSIGN or step in _PASSED_ON:
+        desk.entrust(request)
+    if step is Event.ACKNOWLEDGE and who == f"member:{request.assignee}":
+        desk.take_on(request)
+
+
+_PASSED_ON = (Event.HAND_OVER, Event.TAKE_OVER)
 
 
 def _assigned(request: ServiceRequest, now: datetime, _who: str) -> None:

@@ -7,7 +7,7 @@ from handlers.capacity import as_handler, leads, may_call_off, may_handle, super
 from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
 from routing.classify import decide
-from routing.organisation import DISPATCHERS, Member
+from routing.organisation import Member
 from routing.transitions import Actor, Event, Status
 from storage import queries
 from storage.tables import ServiceRequest
@@ -130,8 +130,7 @@ async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:
 
 
 def _may_sort(turn: Turn, request: ServiceRequest, member: Member) -> None:
-    area = request.area or request.community
-    if not turn.office.organisation.holds(member.code, DISPATCHERS, area, turn.now):
+    if not cards.may_sort(turn.desk, request, member.code):
         raise RefusalError("not_yours", number=request.number)
     if request.status is not Status.TRIAGE:
         raise RefusalError("not_now", number=request.number)

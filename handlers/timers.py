@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from handlers import drafts, filing, guidance, ladder, moves, privacy, report
+from handlers import drafts, filing, guidance, ladder, leave, moves, posts, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question
 from handlers.turn import Turn
@@ -11,6 +11,7 @@ from routing.classify import Decision, decide
 from routing.limits import Step
 from routing.privacy import redact
 from routing.text import readable
+from storage import directory
 from storage.tables import Deadline, ServiceRequest
 
 # --- requests ---------------------------------------------------------------------------------
@@ -108,3 +109,16 @@ async def fire_for_draft(turn: Turn, kind: str) -> None:
     draft = drafts.load(turn.conversation.draft)
     if draft is not None:
         await _OF_DRAFT[kind](turn, draft, decide(draft.text, turn.office.rules))
+
+
+# --- the office -------------------------------------------------------------------------------
+
+_OF_OFFICE: dict[str, Callable[[Desk], Awaitable[None]]] = {
+    directory.POSTS: posts.review,
+    leave.SILENT: leave.silent,
+}
+
+
+async def fire_for_office(desk: Desk, deadline: Deadline) -> None:
+    """A due time of the office as a whole."""
+    await _OF_OFFICE[deadline.kind](desk)

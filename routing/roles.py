@@ -21,6 +21,11 @@ class Duties:
         """Whether the role may be given a request of this scope and limit class at all."""
         return scope not in self.refused_scopes and limit_class not in self.refused_limits
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a ceiling on how much the role may be asked."""
+        return self.asks_day is not None or self.asks_week is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:

@@ -1,7 +1,7 @@
 """The way out, as tables: a chat is claimed, its head is sent outside, the outcome is marked."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -125,15 +125,22 @@ def claim(session: Session, now: datetime, lease_until: datetime, limit: int) ->
     connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
     if heads:
         connection.execute(_IN_FLIGHT, [{"of": head.id} for head in heads])
-    addresses = _addresses(session, list(chats))
-    return [_job(tuple(head), chats[head.chat], addresses[head.chat]) for head in heads]
+    edited = {f"account:{head.account}" for head in heads if head.account is not None}
+    addresses = _addresses(session, [*chats, *edited])
+    return [_job(tuple(head), chats[head.chat], addresses) for head in heads]
 
 
-def _job(head: Sequence[Any], claim_no: int, addresses: list[Address]) -> Job:
-    """An edit goes to the account that has the message it changes, where that can still be reached."""
-    *said, ref, state, account, path = head
-    best = min(addresses, key=lambda one: one.account != account, default=None)
-    return Job(Said(*said), claim_no, best, ref if state == SendState.SENT else None, path)
+def _job(head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Address]]) -> Job:
+    """An edit goes to the account that has the message it changes, whosever that is by now.
+
+    Where that cannot be reached, it is a new message to another.
+    """
+    *fields, ref, state, account, path = head
+    said = Said(*fields)
+    there = addresses[f"account:{account}"]
+    known = there or addresses[said.chat]
+    edit = ref if state == SendState.SENT and (there or account is None) else None
+    return Job(said, claim_no, known[0] if known else None, edit, path)
 
 
 _PEOPLE = (

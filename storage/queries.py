@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, lite
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.orm import Session
 
-from routing.transitions import OPEN, WITH_HANDLER, Status
+from routing.transitions import OPEN, Status
 from storage.tables import (
     Account,
+    Assignment,
     Attachment,
     Base,
     ChatQueue,
@@ -21,6 +22,7 @@ from storage.tables import (
     DeadlineState,
     Endorsement,
     Json,
+    Leave,
     Letter,
     Note,
     Notification,
@@ -214,16 +216,6 @@ def open_by_short_number(session: Session, community: str, short: int) -> Servic
     return session.scalar(query.order_by(ServiceRequest.id.desc()).limit(1))
 
 
-def open_items(session: Session, members: Collection[str]) -> dict[str, int]:
-    """How many requests each of the members has in hand."""
-    query = (
-        select(ServiceRequest.assignee, func.count())
-        .where(ServiceRequest.assignee.in_(members), ServiceRequest.status.in_(WITH_HANDLER))
-        .group_by(ServiceRequest.assignee)
-    )
-    return {member: count for member, count in session.execute(query) if member}
-
-
 def notes(session: Session, request: int, *kinds: str) -> list[Note]:
     query = select(Note).where(Note.request == request, Note.kind.in_(kinds))
     return list(session.scalars(query.order_by(Note.id)))
@@ -335,6 +327,14 @@ def notification_by_ref(session: Session, chats: Collection[str], ref: str) -> N
     return session.scalar(query.order_by(Notification.id.desc()).limit(1))
 
 
+def said_at(session: Session, chat: str, template: str, most: int) -> list[datetime]:
+    """When something was last said to somebody, newest first."""
+    query = select(Notification.created_at).where(
+        Notification.chat == chat, Notification.template == template
+    )
+    return list(session.scalars(query.order_by(Notification.id.desc()).limit(most)))
+
+
 def already_said(session: Session, dedupe: str) -> bool:
     return session.scalar(select(Notification.id).where(Notification.dedupe == dedupe)) is not None
 
@@ -367,7 +367,7 @@ def add_rows(session: Session, kind: type[Base], rows: Sequence[Json]) -> None:
 
 
 _INSERTS: dict[type[Base], Insert] = {
-    kind: insert(cast("Table", kind.__table__)) for kind in (StatusUpdate, Deadline)
+    kind: insert(cast("Table", kind.__table__)) for kind in (StatusUpdate, Deadline, Assignment)
 }
 
 
@@ -378,6 +378,29 @@ def due_deadlines(session: Session, now: datetime, limit: int) -> list[int]:
 
 def next_deadline(session: Session) -> datetime | None:
     return session.scalar(select(func.min(Deadline.due_at)).where(Deadline.state == DeadlineState.WAITING))
+
+
+def waiting(session: Session, kind: str) -> list[Deadline]:
+    """The waiting deadlines of one kind."""
+    query = select(Deadline).where(Deadline.state == DeadlineState.WAITING, Deadline.kind == kind)
+    return list(session.scalars(query))
+
+
+def leaves_of(session: Session, member: str, now: datetime) -> list[Leave]:
+    """The member's leaves that are running or to come."""
+    query = select(Leave).where(Leave.member == member, Leave.ends > now, Leave.ends > Leave.starts)
+    return list(session.scalars(query.order_by(Leave.starts)))
+
+
+def unanswered_leaves(session: Session, before: datetime) -> list[Leave]:
+    """Leaves whose deputy was asked before then and has not answered."""
+    query = select(Leave).where(
+        Leave.deputy.is_not(None),
+        Leave.agreed_at.is_(None),
+        Leave.declined_at.is_(None),
+        Leave.asked_at <= before,
+    )
+    return list(session.scalars(query))
 
 
 @dataclass(frozen=True, slots=True)

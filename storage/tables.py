@@ -88,6 +88,7 @@ class Member(Base):
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str]
     expertise: Mapped[list[str]] = mapped_column(default=list)
+    duty: Mapped[list[Json]] = mapped_column(default=list)
 
 
 class Appointment(Base):
@@ -305,6 +306,7 @@ class ServiceRequest(Base):
         Index(
             "service_request_of_somebody", "closed_at", sqlite_where=text("closed_at > 0 AND resident > 0")
         ),
+        Index("service_request_unclosed", "id", sqlite_where=text("closed_at IS NULL")),
     )
 
 

@@ -1,6 +1,7 @@
 """Configuration and commands: what is right works, what is wrong is named in one clear line and exits 1."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -131,6 +132,7 @@ async def test_an_office_from_nothing(tmp_path: Path) -> None:
     assert "every place has a grid member" in await run("roster", "check", "office/roster.yaml")
     assert "25 areas" in await run("roster", "load", "office/roster.yaml")
     assert "nothing changed" in await run("roster", "load", "office/roster.yaml")
+    assert re.search(r"^g1  李某  绑定 [2-9A-Z]{8}$", await run("roster", "codes", "g1"), re.MULTILINE)
     link = await run("qr", "--area", "YS-1-3")
     assert link.startswith("https://t.me/huiyin_bot?start=")
     assert await run("qr", "--area", "YS-1-3") == link

@@ -8,6 +8,7 @@ from tests.bench.door import door, wire
 from tests.bench.limits import pacing, start
 from tests.bench.path import path
 from tests.bench.report import Figure
+from tests.bench.route import route
 
 Row = Callable[[Bench], Awaitable[list[Figure]]]
 ROWS: dict[str, Row] = {
@@ -17,12 +18,14 @@ ROWS: dict[str, Row] = {
     "pacing": pacing,
     "start": start,
     "clocks": clocks,
+    "route": route,
 }
 
 
 def steps(name: str, sizes: Sizes) -> int:
     """How often a row says where it is: the length of the progress bar."""
-    each = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1}[name] * sizes.repetitions
+    runs = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1, "route": 0}
+    each = runs[name] * sizes.repetitions
     extra = {
         "wire": 1,
         "door": 2 * len(sizes.door_lines),
@@ -30,5 +33,6 @@ def steps(name: str, sizes: Sizes) -> int:
         "pacing": 1,
         "start": 0,
         "clocks": 0,
+        "route": 1,
     }
     return each + int(extra[name])

@@ -130,6 +130,9 @@ def upgrade() -> None:
     with op.batch_alter_table("attachment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("author", sa.String(), nullable=True))
 
+    with op.batch_alter_table("member", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("duty", sa.JSON(), nullable=False, server_default="[]"))
+
     with op.batch_alter_table("conversation", schema=None) as batch_op:
         batch_op.add_column(sa.Column("repeated", sa.JSON(), nullable=True))
 
@@ -170,6 +173,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_service_request_master"), ["master"], unique=False)
         batch_op.create_index(
             "service_request_alike", ["community", "category", "area", "created_at"], unique=False
+        )
+        batch_op.create_index(
+            "service_request_unclosed", ["id"], unique=False, sqlite_where=sa.text("closed_at IS NULL")
         )
         batch_op.create_index(
             "service_request_of_somebody",
