@@ -159,7 +159,7 @@ def _loaded(session: Session, query: Select[tuple[int]], args: Json) -> list[Ser
 def said_in(session: Session, requests: Collection[int]) -> dict[int, str]:
     """What the reporters of these requests wrote."""
     query = select(Note.request, Note.body).where(Note.request.in_(requests), Note.kind == "report")
-    return dict(session.execute(query).tuples().all())
+    return {row.request: row.body for row in session.execute(query)}
 
 
 def endorsements(session: Session, request: int) -> list[Endorsement]:

@@ -11,25 +11,16 @@ from sqlalchemy import select
 
 from bot.clock import Clock
 from bot.rehearsal import Rehearsal, rehearsal
-from bot.roster import MemberRow, Roster, read_roster
+from bot.roster import Roster, read_roster
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
-from routing.organisation import Role
 from storage import queries
 from storage.secrets import Vault
 from storage.tables import ServiceRequest, StatusUpdate
 
 MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # nine o'clock in Shanghai, a Monday
 GROUP = -501
-OFFICIALS = tuple(
-    MemberRow(code=code, name=name, role=role, area="YS", accounts={"telegram": str(user)})
-    for code, name, role, user in (
-        ("super", "冯某", Role.SUPERVISOR, 3001),
-        ("street", "秦某", Role.STREET, 3002),
-        ("medi", "许某", Role.MEDIATOR, 3003),
-        ("pian", "韩某", Role.AREA_CHIEF, 3004),
-    )
-)
+OFFICIALS = (3001, 3002, 3003, 3004)  # supervisor, street, mediator, 片长
 
 
 @dataclass
@@ -57,10 +48,8 @@ class Town(Rehearsal):
         return people
 
     async def officials(self) -> list[Person]:
-        """Supervisor, street, mediator and 片长 join the roster and open the bot."""
-        roster = sample()
-        await self.load(roster.model_copy(update={"members": (*roster.members, *OFFICIALS)}))
-        return await self.staff(*(int(one.accounts["telegram"]) for one in OFFICIALS))
+        """Supervisor, street, mediator and 片长 open the bot."""
+        return await self.staff(*OFFICIALS)
 
     async def at_home(self, user: int = 9001) -> Person:
         """A resident of building 3 who has scanned the code there."""
@@ -70,11 +59,11 @@ class Town(Rehearsal):
         return resident
 
     async def filed(self, resident: Person, text: str = "楼道灯坏了") -> ServiceRequest:
-        """The resident reports something of their own and submits; the newest request."""
+        """The resident reports a matter of its own and submits; the newest request."""
         await self.says(resident, text)
-        if "不是" in (await self.last(resident)).labels:
-            await self.taps(resident, "不是")
-        await self.taps(resident, "提交")
+        for label in ("新问题", "不是", "提交"):
+            if label in (await self.last(resident)).labels:
+                await self.taps(resident, label)
         return (await self.requests())[-1]
 
     async def pass_time(self, **duration: float) -> None:

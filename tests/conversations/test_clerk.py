@@ -49,7 +49,7 @@ async def test_a_limit_a_ladder_a_text_and_a_role_take_effect_without_a_restart(
     here: Town, clerk: Desk
 ) -> None:
     resident = await here.at_home()
-    group, section_desk = await here.staff(1101, 2002)
+    group, section = await here.staff(1101, 3004)
     usual = "ack: {within: 2h, calendar: service_hours, steps: plain_ack}"
     clerk.edits("limits.yaml", usual, "ack: {within: 20m, steps: plain_ack}")
     clerk.edits("limits.yaml", "  - [group_chief]\n", "")
@@ -61,9 +61,9 @@ async def test_a_limit_a_ladder_a_text_and_a_role_take_effect_without_a_restart(
     assert "李格长" in receipt
     assert "09:20前回应" in receipt
     await here.pass_time(minutes=20)
-    assert (await here.request()).alerted == ["office"]
+    assert (await here.request()).alerted == ["pian"]
     assert not [one for one in await group.sees() if "请您也来看看" in one.text]
-    assert [one for one in await section_desk.sees() if "请您也来看看" in one.text]
+    assert [one for one in await section.sees() if "请您也来看看" in one.text]
 
 
 async def test_a_category_may_want_a_photo_of_the_result(here: Town, clerk: Desk) -> None:

@@ -60,9 +60,10 @@ async def test_at13_a_false_alarm_is_closed_with_what_was_found_and_blames_nobod
 
 async def test_at67_a_complaint_about_the_grid_member_is_not_shown_to_them(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    (member,) = await yueshi.staff(1001)
+    member, supervisor = await yueshi.staff(1001, 3001)
     await yueshi.says(resident, "网格员推诿不作为，态度差")
     await yueshi.taps(resident, "提交")
     request = await yueshi.request()
-    assert (request.category, request.assignee, request.sealed) == ("PA04", None, True)  # no supervisor here
+    assert (request.category, request.assignee, request.sealed) == ("PA04", "super", True)
+    assert "推诿" in (await yueshi.card(supervisor, request.number)).text
     assert not [one for one in await member.sees() if request.number in one.text]
