@@ -39,7 +39,7 @@ class Ticker:
     async def arm(self) -> None:
         """Set the next due time of everything that the office does again and again."""
         async with self._store.unit() as unit:
-            desk = Desk(unit, self._offices.current, self._clock.now())
+            desk = Desk(unit, self._offices.current, self._vault, self._clock.now())
             await timers.arm_office(desk)
             await desk.finish()
 

@@ -8,8 +8,6 @@ from storage import queries
 from storage.ids import new_id
 from storage.tables import Patrol, ServiceRequest
 
-SOURCE = "patrol"
-
 
 async def check_in(turn: Turn) -> None:
     """打卡 or [今日无异常]: each grid and day counts once, whoever went."""
