@@ -96,8 +96,10 @@ def _beside(desk: Desk, facts: Facts, area: str) -> list[str]:
     render = desk.office.texts.render
     places = reporting.repeats(facts, desk.office, area)
     vacant = reporting.vacancies(desk.office, area, desk.now)
+    silent = reporting.silent_chiefs(facts, desk.office, area)
     lines = [render("digest_repeat", {"place": place, "count": count}) for place, count in places]
-    return [*lines, *(render("digest_vacant", {"place": place}) for place in vacant)]
+    lines += [render("digest_vacant", {"place": place}) for place in vacant]
+    return [*lines, *(render("digest_silent", {"who": who, "count": count}) for who, count in silent)]
 
 
 async def monthly(desk: Desk) -> None:

@@ -75,9 +75,15 @@ def _move(
     _keep_ledger(desk, request, step, before, who)
     earlier = clocks.dues(request)
     clocks.follow(desk, request, before)
+    if step in _SORTED:
+        detail = {**detail, **facts(request)}
     if (due := clocks.dues(request)) != earlier:
         detail = {**detail, "due": due}
     desk.record(request, step, who, before=before, note=note, **detail)
+
+
+# From then on the request may be something else, or somewhere else, than it was filed as.
+_SORTED = frozenset({Event.CLASSIFY, Event.RECLASSIFY, Event.ASSIGN, Event.GUIDE})
 
 
 def _keep_ledger(desk: Desk, request: ServiceRequest, step: Event, before: Status, who: str) -> None:

@@ -1,6 +1,6 @@
 """The figures of an office as values and as tables: the same for the digests and for the terminal."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from routing.indicators import (
     rank,
 )
 from routing.organisation import CHIEFS, Area, AreaKind, Role
-from storage import matters
+from storage import matters, work
 from storage.tables import ServiceRequest
 
 
@@ -46,6 +46,7 @@ class Facts:
     walked: frozenset[tuple[str, str]]
     answers: Sequence[str]
     asked: Sequence[str]
+    silent: Mapping[str, int]
 
 
 def gather(session: Session, period: Period) -> Facts:
@@ -55,6 +56,7 @@ def gather(session: Session, period: Period) -> Facts:
         matters.patrols(session, period.start),
         matters.answers(session, period),
         matters.asked(session, Role.NEIGHBOR_CHIEF, period),
+        work.inactive_chiefs(session, period.end),
     )
 
 
@@ -157,6 +159,16 @@ def vacancies(office: Office, area: str, now: datetime) -> list[str]:
         grid.name
         for grid in grids(office, area)
         if not organisation.holders(grid.code, Role.GRID_MEMBER, now)
+    ]
+
+
+def silent_chiefs(facts: Facts, office: Office, area: str) -> list[tuple[str, int]]:
+    """The chiefs of the area who let every card of the last weeks lie, with how many; people decide."""
+    now = facts.period.end
+    return [
+        (office.title(one, now), count)
+        for one, count in facts.silent.items()
+        if _serves_in(office, one, area, now)
     ]
 
 

@@ -125,7 +125,7 @@ async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
 
 async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:
     await lifecycle.advance(
-        turn.desk, request, Event.CLASSIFY, Actor.DISPATCHER, who(member), **lifecycle.facts(request)
+        turn.desk, request, Event.CLASSIFY, Actor.DISPATCHER, who(member), category=request.category
     )
 
 

@@ -122,12 +122,19 @@ def _counted(name: str) -> Callable[[Matter, Line], _Changes]:
 
 
 def _endorsed(matter: Matter, line: Line) -> _Changes:
-    return {"endorsed": (*matter.endorsed, line.at)}
+    return {"endorsed": (*matter.endorsed, *[line.at] * line.detail.get("count", 1))}
+
+
+def _left(matter: Matter, line: Line) -> _Changes:
+    """One who had joined does not need it any more."""
+    gone = matter.endorsed.index(datetime.fromisoformat(line.detail["since"]))
+    return {"endorsed": matter.endorsed[:gone] + matter.endorsed[gone + 1 :]}
 
 
 _EVENTS: dict[str, Callable[[Matter, Line], _Changes]] = {
     Event.ASSIGN: _assigned,
     Event.HAND_OVER: _assigned,
+    Event.TAKE_OVER: _counted("assignments"),
     Event.ACKNOWLEDGE: lambda _matter, line: {"acknowledged": line.at},
     Event.START: _contacted,
     Event.ASK: _contacted,
@@ -144,4 +151,5 @@ _EVENTS: dict[str, Callable[[Matter, Line], _Changes]] = {
     "supervise": _counted("reds"),
     "urge": _counted("urges"),
     "endorse": _endorsed,
+    "leave": _left,
 }

@@ -14,7 +14,7 @@ from storage.tables import Assignment, Endorsement, Note, Patrol, ServiceRequest
 
 _ANSWERS = ("claim", "seen", "not_here")
 # The texts of members that residents read.
-_TOLD = ("result", "question", "mediation", "deliberation", "referral", "plan", "word")
+_TOLD = ("result", "question", "mediation", "deliberation", "referral", "plan", "basis", "word")
 
 
 def open_requests(session: Session) -> list[ServiceRequest]:

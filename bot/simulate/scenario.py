@@ -161,5 +161,9 @@ def exactly(name: str, found: object, wanted: object) -> Figure:
     return Figure(name, str(found), str(wanted), found == wanted)
 
 
+def at_least(name: str, found: int, least: int) -> Figure:
+    return Figure(name, str(found), f"≥ {least}", found >= least)
+
+
 def at_most(name: str, found: float, most: float) -> Figure:
     return Figure(name, f"{found:g}", f"≤ {most:g}", found <= most)
