@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,7 +49,13 @@ class App:
     """Everything that runs, wired together. It owns the store and the channels and closes both."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, store: Store, vault: Vault, files: OfficeFiles
+        self,
+        settings: Settings,
+        clock: Clock,
+        store: Store,
+        vault: Vault,
+        files: OfficeFiles,
+        others: Sequence[Channel] = (),
     ) -> None:
         telegram = settings.channels.telegram
         self.settings = settings
@@ -60,7 +66,7 @@ class App:
             if telegram.configured
             else None
         )
-        channels: dict[str, Channel] = {self.telegram.name: self.telegram} if self.telegram else {}
+        channels = {one.name: one for one in (self.telegram, *others) if one is not None}
         self.offices = Offices(store, files)
         self.intake = Intake(store, vault, clock)
         self.dispatcher = Dispatcher(store, vault, self.offices, channels, clock)
@@ -142,7 +148,8 @@ class App:
 
     async def _look_at_office(self) -> None:
         await asyncio.sleep(_LOOK_AT_OFFICE)
-        await self.offices.refresh()
+        if await self.offices.refresh():
+            await self.ticker.arm()
 
     async def _listen(self) -> None:
         """Warm the parser up; then poll, or register the webhook and leave the rest to the web."""
@@ -180,9 +187,10 @@ class App:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
+async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = ()) -> AsyncIterator[App]:
     """The app over an opened and current database, which no other process runs on.
 
+    `others` are channels beside those of the configuration.
     Raises ConfigError, StoreError or FileError, one clear line each.
     """
     path = sqlite_path(settings.database_url)
@@ -195,11 +203,12 @@ async def opened(settings: Settings, clock: Clock) -> AsyncIterator[App]:
         await store.write(outbox.release_all)
         await store.write(privacy.make_ready, clock.now())
         await store.write(directory.review, clock.now())
-        app = App(settings, clock, store, vault, files)
+        app = App(settings, clock, store, vault, files, others)
         stack.push_async_callback(app.close)
         await app.offices.refresh()
         if note := calendar_note(app.offices.current.limits, clock.now().date()):
             log.warning("holidays unknown", note=note)
+        await app.ticker.arm()
         yield app
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.app import secret_key
+from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
 from bot.manners import load_manners
@@ -47,6 +48,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("roles", settings.roles_file, load_roles),
         ("manners", settings.manners_file, load_manners),
         ("together", settings.together_file, load_together),
+        ("digests", settings.digests_file, load_digests),
     ):
         try:
             load(path)

@@ -146,12 +146,13 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("rules", "texts", "limits.yaml", "roles.yaml", "together.yaml", "roster.yaml"):
+    names = ("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "roster.yaml")
+    for name in ("rules", "texts", *names):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was copied")
     for name in ("rules", "texts"):
         shutil.copytree(DEFAULTS / name, folder / name)
-    for name in ("limits.yaml", "roles.yaml", "together.yaml", "roster.yaml"):
+    for name in names:
         shutil.copy(DEFAULTS / name, folder / name)
     lines = [
         f"rules_dir: {folder}/rules",
@@ -159,8 +160,41 @@ def init(folder: Path) -> None:
         f"limits_file: {folder}/limits.yaml",
         f"roles_file: {folder}/roles.yaml",
         f"together_file: {folder}/together.yaml",
+        f"digests_file: {folder}/digests.yaml",
     ]
     out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
+
+
+# --- the figures ------------------------------------------------------------------------------
+
+
+class Span(StrEnum):
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class TableFormat(StrEnum):
+    TEXT = "text"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+@app.command()
+@_refusing
+def report(
+    span: Span,
+    area: Annotated[
+        str | None, typer.Option(help="the area's code in the roster; everything by default")
+    ] = None,
+    format_: Annotated[TableFormat, typer.Option("--format")] = TableFormat.TEXT,
+    config: ConfigOption = None,
+) -> None:
+    """The open matters of today, or the figures of last week or last month, as the digests have them."""
+    from bot.reports import RENDERERS, tables
+
+    found = asyncio.run(tables(_settings(config), span.value, area, datetime.now(UTC)))
+    out.print(RENDERERS[format_.value](found))
 
 
 # --- the roster -------------------------------------------------------------------------------
@@ -333,4 +367,28 @@ def replay(
     else:
         out.print("\n".join(summary_lines(summary)))
     if summary["undelivered"] or summary["errors"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_refusing
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="SC06, SC07, SC11, SC13, SC14 or SC16")],
+    seed: Annotated[int, typer.Option(help="the same seed gives the same figures")] = 1,
+    days: Annotated[int | None, typer.Option(min=1, help="how long, where the scenario lasts days")] = None,
+    behaviour: Annotated[Path, typer.Option(help="how people behave")] = DEFAULTS / "behaviour.yaml",
+    config: ConfigOption = None,
+) -> None:
+    """Play a scenario of office life through the bot; exit code 1 where a figure misses its target."""
+    from bot.simulate import playing
+
+    chosen = playing.SCENARIOS.get(scenario.upper())
+    if chosen is None:
+        raise ConfigError(f"there is no scenario {scenario}; there are: {', '.join(playing.SCENARIOS)}")
+    if days is not None and chosen.days is None:
+        raise ConfigError(f"{chosen.code} is over within hours: it takes no --days")
+    settings = _settings(config, log_level="error")
+    figures = asyncio.run(playing.simulate(chosen, settings, behaviour, seed, days or chosen.days or 1))
+    out.print(playing.table(chosen, figures))
+    if not all(one.met for one in figures):
         raise typer.Exit(1)

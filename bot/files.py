@@ -206,6 +206,8 @@ _WRONG = {
     "date_type": "要是日期，例如 2026-01-31",
     "date_parsing": "要是日期，例如 2026-01-31",
     "date_from_datetime_parsing": "要是日期，例如 2026-01-31",
+    "time_parsing": "要是钟点，例如 08:30",
+    "time_type": "要是钟点，例如 08:30",
     "list_type": "要是一个列表，每项前写“- ”或用 [ ]",
     "tuple_type": "要是一个列表，每项前写“- ”或用 [ ]",
     "set_type": "要是一个列表，每项前写“- ”或用 [ ]",

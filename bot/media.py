@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from bot.clock import Clock
@@ -98,9 +98,17 @@ class Media:
             self._path(one).unlink(missing_ok=True)
 
 
+_WAITING = (
+    select(Attachment)
+    .where(Attachment.state == MediaState.WAITING, Attachment.next_at <= bindparam("now"))
+    .order_by(Attachment.next_at)
+    .limit(_AT_ONCE)
+)
+_NEXT = select(func.min(Attachment.next_at)).where(Attachment.state == MediaState.WAITING)
+
+
 def _waiting(session: Session, now: datetime) -> list[Attachment]:
-    query = select(Attachment).where(Attachment.state == MediaState.WAITING, Attachment.next_at <= now)
-    return list(session.scalars(query.order_by(Attachment.next_at).limit(_AT_ONCE)))
+    return list(session.scalars(_WAITING, {"now": now}))
 
 
 def _erased(session: Session) -> list[Attachment]:
@@ -113,4 +121,4 @@ def _drop(session: Session, attachments: Sequence[int]) -> None:
 
 
 def _next(session: Session) -> datetime | None:
-    return session.scalar(select(func.min(Attachment.next_at)).where(Attachment.state == MediaState.WAITING))
+    return session.connection().scalar(_NEXT)

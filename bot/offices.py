@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bot.digests import load_digests
 from bot.files import Watched
 from bot.limits import load_limits
 from bot.manners import load_manners
@@ -15,6 +16,7 @@ from handlers.texts import Texts
 from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Organisation
+from routing.rhythm import Schedule
 from routing.roles import Roles
 from storage import directory
 from storage.store import Store
@@ -24,7 +26,14 @@ class OfficeFiles:
     """The clerk's files. At the start a wrong one raises FileError; later the last good one stays."""
 
     def __init__(
-        self, rules: Path, texts: Path, limits: Path, roles: Path, manners: Path, together: Path
+        self,
+        rules: Path,
+        texts: Path,
+        limits: Path,
+        roles: Path,
+        manners: Path,
+        together: Path,
+        digests: Path,
     ) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
@@ -32,6 +41,7 @@ class OfficeFiles:
         self.roles: Watched[Roles] = Watched(roles, load_roles)
         self.manners: Watched[Manners] = Watched(manners, load_manners)
         self.together: Watched[Together] = Watched(together, load_together)
+        self.digests: Watched[Schedule] = Watched(digests, load_digests)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
@@ -42,11 +52,15 @@ class OfficeFiles:
             settings.roles_file,
             settings.manners_file,
             settings.together_file,
+            settings.digests_file,
         )
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
-        files = (self.rules, self.texts, self.limits, self.roles, self.manners, self.together)
+        files = (
+            *(self.rules, self.texts, self.limits, self.roles),
+            *(self.manners, self.together, self.digests),
+        )
         return any([await file.refresh() for file in files])
 
 
@@ -64,15 +78,16 @@ class Offices:
         """The office as of the last `refresh`."""
         return self._office
 
-    async def refresh(self) -> None:
-        """Take changed files and a changed organisation into force."""
+    async def refresh(self) -> bool:
+        """Take changed files and a changed organisation into force; whether there was anything."""
         changed = await self._files.refresh()
         revision = await self._store.read(directory.revision)
         if revision != self._revision:
             self._office = self._assemble(await self._store.read(directory.load))
-            self._revision = revision
+            self._revision, changed = revision, True
         elif changed:
             self._office = self._assemble(self._office.organisation)
+        return changed
 
     def _assemble(self, organisation: Organisation) -> Office:
         files = self._files
@@ -84,4 +99,5 @@ class Offices:
             files.roles.value,
             files.manners.value,
             files.together.value,
+            files.digests.value,
         )

@@ -108,6 +108,7 @@ class _Fields(_Model):
     limits_file: Path = DEFAULTS / "limits.yaml"
     roles_file: Path = DEFAULTS / "roles.yaml"
     together_file: Path = DEFAULTS / "together.yaml"
+    digests_file: Path = DEFAULTS / "digests.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""

@@ -36,6 +36,13 @@ class Ticker:
         await in_halves(due, self._fire, self._postpone)
         return len(due)
 
+    async def arm(self) -> None:
+        """Set the next due time of everything that the office does again and again."""
+        async with self._store.unit() as unit:
+            desk = Desk(unit, self._offices.current, self._vault, self._clock.now())
+            await timers.arm_office(desk)
+            await desk.finish()
+
     async def next_due(self) -> datetime | None:
         return await self._store.read(queries.next_deadline)
 

@@ -104,6 +104,11 @@ def next_due(desk: Desk, request: ServiceRequest, step: Step) -> datetime | None
     return _at(desk, limit, clock, limit.stages[clock.stage].at)
 
 
+def dues(request: ServiceRequest) -> dict[str, datetime]:
+    """The due times, for a line of the history: every figure can be told again from there."""
+    return {name: at for name in _COLUMNS.values() if (at := getattr(request, name)) is not None}
+
+
 def load(request: ServiceRequest) -> Clocks:
     return msgspec.convert(request.clocks or {}, Clocks, strict=False)
 

@@ -31,6 +31,7 @@ from storage.tables import (
 class Urgency(IntEnum):
     URGENT = 0
     ORDINARY = 1
+    DIGEST = 2
 
 
 _CAN_BE_EDITED = (SendState.IN_FLIGHT, SendState.SENT)

@@ -9,11 +9,13 @@ import msgspec
 
 from routing.classify import Danger, Decision, Outcome
 from routing.guidance import Way
+from routing.text import normalize
 
 JOIN_WITHIN = timedelta(seconds=90)
 _PLACE_WORDS = re.compile(
     r"[号楼栋幢院室门口路街巷村里旁边附近对面前后东西南北广场车库店站桥河]|小区|单元|电梯|物业"
 )
+LEAST_STORY = 5  # characters; fewer that mean nothing to any rule are no report yet, like “喝晕了”
 _PLACE_LENGTH = 20  # a longer answer to “在哪儿” is more of the story than a place
 
 
@@ -24,6 +26,7 @@ class Source(StrEnum):
     PROXY = "proxy"  # told by somebody else than whom it is about
     VOICE = "voice"
     CHILD = "child"
+    PATROL = "patrol"  # found by a member on the way round their grid
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -140,6 +143,11 @@ def settled_category(draft: Draft, decision: Decision) -> str | None:
     if draft.category or draft.category_refused:
         return draft.category
     return decision.category if decision.outcome is Outcome.FILE else None
+
+
+def tells(draft: Draft, decision: Decision) -> bool:
+    """Whether there is something to file unasked: words that a rule knows, enough of others, or a file."""
+    return bool(decision.candidates or draft.attachments or len(normalize(draft.text)) >= LEAST_STORY)
 
 
 def looks_like_place(text: str) -> bool:

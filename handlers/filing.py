@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from handlers import cards, choosing, drafts, lifecycle
+from handlers import cards, choosing, drafts, lifecycle, patrol
 from handlers.cards import Brief
 from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
-from handlers.drafts import Draft
+from handlers.drafts import Draft, Source
 from handlers.turn import Turn
 from routing.choose import Choice, alerted, candidates
 from routing.classify import Decision
@@ -51,6 +51,8 @@ async def file_request(
     else:
         await lifecycle.advance(desk, request, Event.ACCEPT, Actor.SYSTEM, SYSTEM)
         await assign(desk, request, told, Role.GRID_MEMBER if direct else _helper(turn, request, draft))
+    if request.source == Source.PATROL:
+        await patrol.found(turn, request)
     return request
 
 
@@ -267,7 +269,7 @@ async def _create(
         area=draft.place or (community.code if community else None),
         resident=turn.home().id,
         channel=turn.message.channel,
-        source=draft.source,
+        source=Source.PATROL if patrol.is_finding(turn, draft.text) else draft.source,
         anonymous=unnamed,
         latitude=latitude,
         longitude=longitude,

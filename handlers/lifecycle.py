@@ -37,7 +37,12 @@ async def advance(
 def start(desk: Desk, request: ServiceRequest, who: str) -> None:
     """The first line of a new request's history."""
     request.status, request.status_since = Status.SUBMITTED, desk.now
-    desk.record(request, "submit", who, before="-")
+    desk.record(request, "submit", who, before="-", **facts(request))
+
+
+def facts(request: ServiceRequest) -> dict[str, Any]:
+    """What the figures of a request go by, for a line of its history."""
+    return {name: getattr(request, name) for name in ("area", "category", "limit_class", "urgent")}
 
 
 def check(request: ServiceRequest, event: Event, actor: Actor) -> None:
@@ -68,8 +73,17 @@ def _move(
     if step in _MARKS:
         _MARKS[step](request, desk.now, who)
     _keep_ledger(desk, request, step, before, who)
-    desk.record(request, step, who, before=before, note=note, **detail)
+    earlier = clocks.dues(request)
     clocks.follow(desk, request, before)
+    if step in _SORTED:
+        detail = {**detail, **facts(request)}
+    if (due := clocks.dues(request)) != earlier:
+        detail = {**detail, "due": due}
+    desk.record(request, step, who, before=before, note=note, **detail)
+
+
+# From then on the request may be something else, or somewhere else, than it was filed as.
+_SORTED = frozenset({Event.CLASSIFY, Event.RECLASSIFY, Event.ASSIGN, Event.GUIDE})
 
 
 def _keep_ledger(desk: Desk, request: ServiceRequest, step: Event, before: Status, who: str) -> None:

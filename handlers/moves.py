@@ -332,9 +332,6 @@ async def extension(turn: Turn, request: ServiceRequest, member: Member) -> None
         raise RefusalError("not_now", number=request.number)
     agreed = turn.tap is not None and turn.tap.value == "yes"
     request.extension = {**asked, "state": "agreed" if agreed else "refused"}
-    turn.desk.record(
-        request, "extended" if agreed else "extension_refused", who(member), percent=asked["percent"]
-    )
     if agreed:
         limit = turn.office.limits.limit(request.limit_class, Step.RESULT)
         if limit is not None:
@@ -342,6 +339,13 @@ async def extension(turn: Turn, request: ServiceRequest, member: Member) -> None
         note = await turn.desk.unit.get(Note, asked["note"])
         due = turn.office.when(request.due_result)
         await tell_everybody(turn.desk, request, "extended", reason=note.body if note else "", due=due)
+    turn.desk.record(
+        request,
+        "extended" if agreed else "extension_refused",
+        who(member),
+        percent=asked["percent"],
+        due=clocks.dues(request),
+    )
     await cards.refresh(turn.desk, request)
     answer = "extension_agreed" if agreed else "extension_refused"
     turn.desk.say(to_member(asked["by"]), answer, request=request, number=request.number)

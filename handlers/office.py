@@ -12,6 +12,7 @@ from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Area, AreaKind, Organisation, Role
 from routing.places import PlaceName, Places
+from routing.rhythm import Schedule
 from routing.roles import Roles
 from routing.rules import Leaf, Rules
 
@@ -35,6 +36,7 @@ class Office:
     roles: Roles
     manners: Manners
     together: Together
+    digests: Schedule
 
     @property
     def zone(self) -> ZoneInfo:

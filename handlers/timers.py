@@ -1,17 +1,19 @@
 """What happens when a stored deadline is due: one small function for each kind."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 
-from handlers import drafts, filing, guidance, ladder, leave, moves, posts, privacy, report
+from handlers import digests, drafts, filing, guidance, ladder, moves, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question
 from handlers.turn import Turn
 from routing.classify import Decision, decide
 from routing.limits import Step
 from routing.privacy import redact
+from routing.rhythm import Rhythm, Schedule
 from routing.text import readable
-from storage import directory
+from storage import queries
 from storage.tables import Deadline, ServiceRequest
 
 # --- requests ---------------------------------------------------------------------------------
@@ -45,6 +47,8 @@ ERASING: dict[str, Callable[[Desk, Deadline], Awaitable[None]]] = {
 async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
     """Twelve quiet minutes: file what is complete, ask once more for what is not."""
     question = report.question_of(turn, draft, decision)
+    if question is Question.READY and not drafts.tells(draft, decision):
+        question = Question.WHAT
     confided = guidance.is_confided(turn, draft, decision)
     if guidance.is_asked(question):
         await guidance.leave(turn, draft, decision)
@@ -114,11 +118,38 @@ async def fire_for_draft(turn: Turn, kind: str) -> None:
 # --- the office -------------------------------------------------------------------------------
 
 _OF_OFFICE: dict[str, Callable[[Desk], Awaitable[None]]] = {
-    directory.POSTS: posts.review,
-    leave.SILENT: leave.silent,
+    "digest:tasks": digests.tasks,
+    "digest:ledger": digests.ledger,
+    "digest:weekly": digests.weekly,
+    "digest:monthly": digests.monthly,
+}
+
+# What is due again and again, by the office's own times.
+_AGAIN: dict[str, Callable[[Schedule], Rhythm]] = {
+    "digest:tasks": lambda one: one.tasks,
+    "digest:ledger": lambda one: one.ledger,
+    "digest:weekly": lambda one: one.weekly,
+    "digest:monthly": lambda one: one.monthly,
 }
 
 
+async def arm_office(desk: Desk) -> None:
+    """Whatever comes again and again waits for its next time; what was missed stays due, once."""
+    waiting = await desk.unit.run(queries.office_deadlines)
+    for kind in _AGAIN:
+        deadline = waiting.get(kind)
+        if deadline is None:
+            desk.due(kind, _next(desk, kind))
+        elif deadline.due_at > desk.now:
+            deadline.due_at = _next(desk, kind)
+
+
+def _next(desk: Desk, kind: str) -> datetime:
+    return _AGAIN[kind](desk.office.digests).next(desk.now, desk.office.zone)
+
+
 async def fire_for_office(desk: Desk, deadline: Deadline) -> None:
-    """A due time of the office as a whole."""
+    """A due time of the office as a whole. The next one is after now: what was missed is made up for once."""
+    if deadline.kind in _AGAIN:
+        desk.due(deadline.kind, _next(desk, deadline.kind))
     await _OF_OFFICE[deadline.kind](desk)

@@ -203,9 +203,10 @@ def raise_priority(desk: Desk, request: ServiceRequest) -> None:
     stricter = higher(request.limit_class)
     if stricter is None:
         return
-    desk.record(request, "raise", filing.SYSTEM, before_class=request.limit_class, after_class=stricter)
-    request.limit_class = stricter
+    before, request.limit_class = request.limit_class, stricter
     clocks.renew(desk, request)
+    changed = {**lifecycle.facts(request), "due": clocks.dues(request)}
+    desk.record(request, "raise", filing.SYSTEM, before_class=before, after_class=stricter, **changed)
 
 
 def _overseers(desk: Desk, request: ServiceRequest) -> list[str]:
@@ -244,7 +245,7 @@ async def withdraw(desk: Desk, request: ServiceRequest, resident: int) -> None:
         request.resident = gone.resident
     await desk.unit.run(queries.forget_endorsement, gone)
     request.endorsements -= 1
-    desk.record(request, "leave", "resident")
+    desk.record(request, "leave", "resident", since=gone.at)
     await cards.refresh(desk, request)
 
 

@@ -284,7 +284,10 @@ def release_all(session: Session) -> int:
     return int(freed.rowcount)  # type: ignore[attr-defined]  # a CursorResult, always, for UPDATE
 
 
+_later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
+_NEXT = select(func.min(_later)).where(ChatQueue.waiting)
+
+
 def next_due(session: Session) -> datetime | None:
     """When the next waiting chat may be written to; None where nothing waits."""
-    later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
-    return session.scalar(select(func.min(later)).where(ChatQueue.waiting))
+    return session.connection().scalar(_NEXT)

@@ -26,6 +26,7 @@ from storage.tables import (
     Letter,
     Note,
     Notification,
+    Patrol,
     QrToken,
     Resident,
     SendState,
@@ -64,6 +65,17 @@ def next_number(session: Session, name: str) -> int:
     raised = counter(session, name) + 1
     set_counters(session, {name: raised})
     return raised
+
+
+def bound_members(session: Session) -> list[str]:
+    """The members who can be reached on some account."""
+    query = select(Account.member).where(Account.member.is_not(None), Account.unreachable_at.is_(None))
+    return [member for member in session.scalars(query.distinct().order_by(Account.member)) if member]
+
+
+def patrolled_on(session: Session, day: str) -> set[str]:
+    """The grids that somebody has walked on a day."""
+    return set(session.scalars(select(Patrol.area).where(Patrol.day == day)))
 
 
 def place_of_token(session: Session, token: str) -> str | None:
@@ -371,13 +383,30 @@ _INSERTS: dict[type[Base], Insert] = {
 }
 
 
+# The loops ask these again and again, mostly in vain.
+_DUE = (
+    select(Deadline.id)
+    .where(Deadline.state == DeadlineState.WAITING, Deadline.due_at <= bindparam("now"))
+    .order_by(Deadline.due_at, Deadline.id)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(func.min(Deadline.due_at)).where(Deadline.state == DeadlineState.WAITING)
+
+
 def due_deadlines(session: Session, now: datetime, limit: int) -> list[int]:
-    query = select(Deadline.id).where(Deadline.state == DeadlineState.WAITING, Deadline.due_at <= now)
-    return list(session.scalars(query.order_by(Deadline.due_at, Deadline.id).limit(limit)))
+    return list(session.connection().scalars(_DUE, {"now": now, "most": limit}))
 
 
 def next_deadline(session: Session) -> datetime | None:
-    return session.scalar(select(func.min(Deadline.due_at)).where(Deadline.state == DeadlineState.WAITING))
+    return session.connection().scalar(_NEXT_DUE)
+
+
+def office_deadlines(session: Session) -> dict[str, Deadline]:
+    """What waits that belongs to the office as a whole, by its kind."""
+    query = select(Deadline).where(
+        Deadline.state == DeadlineState.WAITING, Deadline.request.is_(None), Deadline.account.is_(None)
+    )
+    return {one.kind: one for one in session.scalars(query)}
 
 
 def waiting(session: Session, kind: str) -> list[Deadline]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import load_limits
 from bot.manners import load_manners
@@ -90,6 +91,7 @@ def test_what_is_sealed_is_never_compared_whatever_the_file_says() -> None:
         ROLES,
         load_manners(Settings().manners_file),
         Together(alike, TOGETHER.guidance),
+        load_digests(DEFAULTS / "digests.yaml"),
     )
     assert office.is_shared("HP03")
     assert not office.is_shared("HP05")

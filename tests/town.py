@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from bot.rehearsal import Rehearsal, rehearsal
 from bot.roster import Roster, read_roster
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
-from storage import queries
+from storage import matters, queries
 from storage.secrets import Vault
 from storage.tables import ServiceRequest, StatusUpdate
 
@@ -122,6 +122,7 @@ async def town(folder: Path, files: Settings | None = None) -> AsyncIterator[Tow
         yield found
         for request in await found.requests():
             assert_replays(request, await found.history(request))
+        await assert_figures_agree(found)
 
 
 def assert_replays(request: ServiceRequest, history: list[StatusUpdate]) -> None:
@@ -131,3 +132,11 @@ def assert_replays(request: ServiceRequest, history: list[StatusUpdate]) -> None
         assert line.before == status, f"{line.event} began at {line.before}, not at {status}"
         status = line.after
     assert status == request.status
+
+
+async def assert_figures_agree(here: Town) -> None:
+    """AT76: what the figures are made of is the same from the columns and from the history."""
+    end = here.clock.now() + timedelta(days=1)
+    told = await here.app.store.read(matters.replayed, end)
+    for stored, replayed in zip(await here.app.store.read(matters.stored, end), told, strict=True):
+        assert asdict(stored) == asdict(replayed)

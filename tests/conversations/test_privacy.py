@@ -40,7 +40,7 @@ async def guarded(yueshi: Town) -> Town:
             ("police", "韩某", "community_police", POLICE),
         )
     ]
-    others = [one for one in roster.members if one.code not in ("super", "privacy")]
+    others = [one for one in roster.members if one.code not in ("super", "privacy", "street")]
     await yueshi.load(roster.model_copy(update={"members": (*others, *more)}))
     return yueshi
 
@@ -200,7 +200,7 @@ async def test_hard_case_violence_and_suicide_words_are_sealed(
 
 async def test_what_nobody_may_see_asks_for_a_supervisor_without_a_word_of_it(yueshi: Town) -> None:
     roster = read_roster(DEFAULTS / "roster.yaml")
-    others = tuple(one for one in roster.members if one.role not in ("supervisor", "street"))
+    others = tuple(one for one in roster.members if one.code not in ("super", "street"))
     await yueshi.load(roster.model_copy(update={"members": others}))
     resident = await yueshi.at_home()
     member, desk = await yueshi.staff(1001, DESK)

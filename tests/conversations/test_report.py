@@ -101,6 +101,17 @@ async def test_at05_without_a_place_one_reminder_then_dropped_after_a_day(yueshi
     assert await yueshi.requests() == []
 
 
+async def test_a_few_words_that_mean_nothing_are_asked_about_and_not_filed(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.says(resident, "喝晕了")
+    await yueshi.taps(resident, "没有危险")
+    await yueshi.pass_time(minutes=13)
+    assert "出了什么事" in (await yueshi.last(resident)).text
+    await yueshi.pass_time(hours=25)
+    assert "没有再留着" in (await yueshi.last(resident)).text
+    assert await yueshi.requests() == []
+
+
 async def test_a_complete_draft_files_itself_after_twelve_quiet_minutes(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     await yueshi.says(resident, "楼道灯坏了")
