@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
-from handlers import digests, drafts, filing, guidance, ladder, moves, privacy, report
+from handlers import digests, drafts, filing, guidance, ladder, leave, moves, posts, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question
 from handlers.turn import Turn
@@ -13,7 +13,7 @@ from routing.limits import Step
 from routing.privacy import redact
 from routing.rhythm import Rhythm, Schedule
 from routing.text import readable
-from storage import queries
+from storage import directory, queries
 from storage.tables import Deadline, ServiceRequest
 
 # --- requests ---------------------------------------------------------------------------------
@@ -118,6 +118,8 @@ async def fire_for_draft(turn: Turn, kind: str) -> None:
 # --- the office -------------------------------------------------------------------------------
 
 _OF_OFFICE: dict[str, Callable[[Desk], Awaitable[None]]] = {
+    directory.POSTS: posts.review,
+    leave.SILENT: leave.silent,
     "digest:tasks": digests.tasks,
     "digest:ledger": digests.ledger,
     "digest:weekly": digests.weekly,
