@@ -83,7 +83,7 @@ def _move(
 
 
 # From then on the request may be something else, or somewhere else, than it was filed as.
-_SORTED = frozenset({Event.CLASSIFY, Event.RECLASSIFY, Event.ASSIGN, Event.GUIDE})
+_SORTED = frozenset({Event.TRIAGE, Event.CLASSIFY, Event.RECLASSIFY, Event.ASSIGN, Event.GUIDE})
 
 
 def _keep_ledger(desk: Desk, request: ServiceRequest, step: Event, before: Status, who: str) -> None:

@@ -17,6 +17,7 @@ _RESULTS = (
     "联系维修的师傅修好了，请放心",
 )
 _TOO_SHORT = "好了"
+_MERGE = "并案"
 _LOOKS = 10  # days on which a member looks again at what waits for somebody else
 # The buttons of a card that is in a member's hands.
 _MINE = {"acknowledge", "start", "finish"}
@@ -188,6 +189,11 @@ class Resident(Person):
             self._judged.discard(_number(shown))
 
 
+def _place(crowd: Shown) -> list[str]:
+    """Where it is, as the notice says between the category and the colon."""
+    return re.findall(r"】([^【】：]+)：", crowd.text)
+
+
 def _number(shown: Shown) -> str:
     found = _NUMBER.search(shown.text)
     return found[0] if found else shown.ref
@@ -202,6 +208,7 @@ class Worker(Person):
         self._cards: dict[str, str] = {}
         self._overlooked: set[str] = set()
         self._returning: set[str] = set()
+        self._crowds: list[Shown] = []
         self._looks: dict[str, int] = {}
 
     def present(self, moment: datetime) -> datetime:
@@ -217,7 +224,9 @@ class Worker(Person):
 
     def hears(self, shown: Shown) -> None:
         number, offered = _number(shown), {one.partition(":")[0] for one in shown.choices}
-        if "reason" in offered:
+        if _MERGE in shown.text and not shown.choices:
+            self._crowds.append(shown)  # many report the same: what comes alone belongs there
+        elif "reason" in offered:
             self._explain(shown)
         elif number in self._returning and "return" in offered:
             self.town.at(self.town.now + _TYPING, lambda: self.taps(shown.ref, "return"))
@@ -306,11 +315,25 @@ class Worker(Person):
         leaf = next((leaf for text, leaf in self.town.topics.items() if text in shown.text), None)
         if "pass_on" not in shown.choices:
             return
-        if leaf is None or self.taps(ref, f"classify:{leaf}"):
-            if leaf is None:
-                self.taps(ref, "pass_on")
-            return
-        self.says(self.town.keyword(leaf), reply_to=ref)
+        crowd = self._crowd(leaf, shown)
+        if crowd is not None:
+            self.says(f"{_MERGE} {_number(crowd)}", reply_to=ref)
+        elif leaf is None:
+            self.taps(ref, "pass_on")
+        elif not self.taps(ref, f"classify:{leaf}"):
+            self.says(self.town.keyword(leaf), reply_to=ref)
+
+    def _crowd(self, leaf: str | None, card: Shown) -> Shown | None:
+        """What many have reported already, of this kind and at this place."""
+        name = self.town.app.offices.current.category_name(leaf)
+        return next(
+            (
+                one
+                for one in self._crowds
+                if f"【{name}】" in one.text and any(line and line in card.text for line in _place(one))
+            ),
+            None,
+        )
 
     def _level(self, shown: Shown) -> str:
         """How pressing the card says it is."""

@@ -39,7 +39,7 @@ async def _neighbour(stage: Stage, began: datetime) -> Resident:
 async def _measure(stage: Stage, neighbours: list[Resident], began: datetime) -> list[Figure]:
     found = await stage.matters()
     water = [one for one in found if one.category == _WATER and not one.merged]
-    done = min((one.done for one in water if one.done), default=None)
+    done = max((one.done for one in water if one.done), default=None)
     separate = {one.category for one in found if one.category in _OTHER and not one.merged}
     return [
         exactly("matters about the water", len(water), 1),
