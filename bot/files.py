@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
@@ -60,7 +61,12 @@ class Document:
 
 
 def load_document(path: Path) -> Document:
-    text = _read(path)
+    """Raises FileError. The same text is parsed once: a file of this size takes a tenth of a second."""
+    return _parsed(path, _read(path))
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, text: str) -> Document:
     _refuse_tabs(path, text)
     reader = _Reader(str(path))
     try:

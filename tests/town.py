@@ -1,9 +1,13 @@
 """A whole town for a test: the sandbox, the product behind its webhook, and people with phones."""
 
+import atexit
 import contextlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ from bot.rehearsal import Rehearsal, rehearsal
 from bot.roster import Roster, read_roster
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
-from storage import matters, queries
+from storage import matters, queries, schema
 from storage.secrets import Vault
 from storage.tables import ServiceRequest, StatusUpdate
 
@@ -108,9 +112,19 @@ def sample() -> Roster:
     return read_roster(DEFAULTS / "roster.yaml")
 
 
+@cache
+def _empty_database() -> Path:
+    """A database with its tables, made once: every town begins with a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="huiyin-tests-"))
+    atexit.register(shutil.rmtree, folder)
+    schema.migrate(folder / "huiyin.db", MORNING)
+    return folder / "huiyin.db"
+
+
 @contextlib.asynccontextmanager
 async def town(folder: Path, files: Settings | None = None) -> AsyncIterator[Town]:
     """The sample community, running against a sandbox, on a clock that stands still."""
+    shutil.copy(_empty_database(), folder / "huiyin.db")
     async with rehearsal(folder, Clock(MORNING), files or Settings()) as here:
         found = Town(here.clock, here.sandbox, here.app)
         roster = sample()

@@ -18,6 +18,7 @@ from bot.sandbox.faults import FaultKind
 from bot.sandbox.people import Sandbox
 from bot.sandbox.server import BotSpec, build, serve
 from bot.settings import DEFAULTS
+from routing.organisation import AreaKind
 from storage import queries, schema
 from storage.secrets import Vault
 from storage.store import Store
@@ -39,15 +40,21 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 async def _prepared(folder: Path) -> str:
     """A database with the sample roster; returns the token of building 3."""
+    return (await _tokens(folder))["YS-1-3"]
+
+
+async def _tokens(folder: Path) -> dict[str, str]:
+    """A database with the sample roster; returns the tokens of all buildings."""
     now = datetime.now(UTC)
     schema.migrate(folder / "huiyin.db", now)
     store = Store(folder / "huiyin.db")
     zone = load_limits(DEFAULTS / "limits.yaml").zone
     roster = read_roster(DEFAULTS / "roster.yaml")
     await store.write(load_roster, roster, "test", Vault(KEY), zone, now, "test")
-    token = await store.write(token_of, "YS-1-3", now)
+    buildings = [area.code for area in roster.areas if area.kind is AreaKind.BUILDING]
+    tokens = {code: await store.write(token_of, code, now) for code in buildings}
     store.close()
-    return token
+    return tokens
 
 
 async def _stored(folder: Path) -> list[ServiceRequest]:
@@ -89,10 +96,10 @@ async def test_messages_answered_200_survive_a_kill_before_they_are_handled(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
     env = environment(tmp_path, sandbox.base_url, free_port())
-    token = await _prepared(tmp_path)
-    people = [await sandbox.user(9000 + number, f"居民{number}") for number in range(20)]
+    tokens = list((await _tokens(tmp_path)).values())
+    people = [await sandbox.user(9000 + number, f"居民{number}") for number in range(len(tokens))]
     async with product(tmp_path, env) as process:
-        for one in people:
+        for one, token in zip(people, tokens, strict=True):
             await one.scans(token)
             await one.says("楼道灯坏了")
         async with asyncio.timeout(SOON):
