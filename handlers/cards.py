@@ -323,10 +323,16 @@ def may_sort(desk: Desk, request: ServiceRequest, member: str) -> bool:
 
 
 def sorting_roles(desk: Desk, request: ServiceRequest) -> tuple[Role, ...]:
-    """Who says where a request goes. One that came back twice is not left to the desk that sent it out."""
+    """Who says where a request goes. One that came back twice is not left to the desk that sent it out.
+
+    A sealed one is sorted by the supervisor, where there is one who may see it.
+    """
+    area, organisation = request.area or request.community, desk.office.organisation
+    cleared = desk.office.roles.cleared(request.category) or frozenset() if request.sealed else frozenset()
+    if Role.SUPERVISOR in cleared and candidates(organisation, area, (Role.SUPERVISOR,), desk.now):
+        return (Role.SUPERVISOR,)
     if len(request.returned_by) < SECOND_RETURN:
         return DISPATCHERS
-    area, organisation = request.area or request.community, desk.office.organisation
     there = candidates(organisation, area, AFTER_TWO_RETURNS, desk.now)
     return AFTER_TWO_RETURNS if there else DISPATCHERS
 

@@ -9,6 +9,7 @@ import msgspec
 
 from routing.classify import Danger, Decision, Outcome
 from routing.guidance import Way
+from routing.rules import Rules
 from routing.text import normalize
 
 JOIN_WITHIN = timedelta(seconds=90)
@@ -145,9 +146,14 @@ def settled_category(draft: Draft, decision: Decision) -> str | None:
     return decision.category if decision.outcome is Outcome.FILE else None
 
 
-def tells(draft: Draft, decision: Decision) -> bool:
-    """Whether there is something to file unasked: words that a rule knows, enough of others, or a file."""
-    return bool(decision.candidates or draft.attachments or len(normalize(draft.text)) >= LEAST_STORY)
+def tells(draft: Draft, decision: Decision, rules: Rules) -> bool:
+    """Whether there is something to file unasked: a file, or words for which somebody would be sent.
+
+    Words that no rule knows count from a certain length on; those that would only be guided do not.
+    """
+    if decision.candidates:
+        return any(not rules.leaves[one.category].guided for one in decision.candidates)
+    return bool(draft.attachments) or len(normalize(draft.text)) >= LEAST_STORY
 
 
 def looks_like_place(text: str) -> bool:

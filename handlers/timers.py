@@ -44,10 +44,13 @@ ERASING: dict[str, Callable[[Desk, Deadline], Awaitable[None]]] = {
 # --- drafts -----------------------------------------------------------------------------------
 
 
+_UNASKED = (Question.READY, Question.CATEGORY)
+
+
 async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
     """Twelve quiet minutes: file what is complete, ask once more for what is not."""
     question = report.question_of(turn, draft, decision)
-    if question is Question.READY and not drafts.tells(draft, decision):
+    if question in _UNASKED and not drafts.tells(draft, decision, turn.office.rules):
         question = Question.WHAT
     confided = guidance.is_confided(turn, draft, decision)
     if guidance.is_asked(question):

@@ -7,6 +7,7 @@ from random import Random
 from bot.simulate.people import Resident
 from bot.simulate.rosters import village
 from bot.simulate.scenario import Figure, Scenario, Stage, exactly, share
+from routing.transitions import Status
 
 _MESSAGES = 1000
 _SHARES = {"private": 0.10, "insult": 0.05, "voice": 0.08, "chatter": 0.15, "tongue": 0.05}
@@ -114,6 +115,8 @@ _MADE: dict[str, Callable[[Random, str, str], _Made]] = {
 
 async def _measure(stage: Stage, senders: list[_Sender]) -> list[Figure]:
     filed = await stage.filed()
+    sent = {one.number for one in await stage.matters() if one.assignments or one.status is Status.TRIAGE}
+    chatter = [filed[one.person.address] for one in senders if one.kind == "chatter"]
     kept = {one for one in senders if filed[one.person.address]}
     faults = [one for one in senders if one.kind != "chatter"]
     groups = [one.text for one in stage.town.said if one.chat.startswith("-")]
@@ -124,7 +127,7 @@ async def _measure(stage: Stage, senders: list[_Sender]) -> list[Figure]:
         exactly("private numbers in group cards", _hits(groups, secrets), 0),
         exactly("insults shown to staff", _hits(shown, _INSULTS), 0),
         share("real faults kept", sum(one in kept for one in faults), len(faults), 0.95),
-        exactly("tickets from chatter", sum(one in kept for one in senders if one.kind == "chatter"), 0),
+        exactly("chatter that was sent to somebody", sum(bool(one & sent) for one in chatter), 0),
     ]
 
 

@@ -247,3 +247,19 @@ async def test_submitting_in_words_never_stands_for_consent(yueshi: Town) -> Non
     again = await yueshi.last(resident)
     assert (again.id > first.id, again.text) == (True, first.text)
     assert await yueshi.requests() == []
+
+
+async def test_a_sealed_matter_that_comes_back_is_sorted_by_the_supervisor(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    mediator, supervisor = await yueshi.staff(3003, 3001)
+    await yueshi.filed(resident, "楼上漏水泡了我家天花板他不认账")
+    assert (await yueshi.request()).assignee == "medi"
+    await yueshi.taps(mediator, "更多")
+    await yueshi.taps(mediator, "退回")
+    await yueshi.taps(mediator, "不属本职责")
+    await yueshi.says(mediator, "要请片长先去看看")
+    assert (await yueshi.request()).status == "triage"
+    assert "待分诊" in (await yueshi.card(supervisor, "漏水")).text
+    await yueshi.taps(supervisor, "社区自己办")
+    request = await yueshi.request()
+    assert (request.status, request.assignee) == ("assigned", "super")
