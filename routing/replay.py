@@ -147,7 +147,8 @@ _EVENTS: dict[str, Callable[[Matter, Line], _Changes]] = {
     Event.NOT_SOLVED: _not_solved,
     "not_solved_again": _once_more,
     Event.REOPEN: _reopened,
-    **dict.fromkeys((Event.EXPIRE, Event.WITHDRAW, Event.MERGE, Event.REFUSE, Event.FALSE_ALARM), _closed),
+    **dict.fromkeys((Event.EXPIRE, Event.WITHDRAW, Event.REFUSE, Event.FALSE_ALARM), _closed),
+    Event.MERGE: lambda matter, line: {**_closed(matter, line), "endorsed": ()},  # they joined the other
     "supervise": _counted("reds"),
     "urge": _counted("urges"),
     "endorse": _endorsed,

@@ -153,4 +153,9 @@ async def assert_figures_agree(here: Town) -> None:
     end = here.clock.now() + timedelta(days=1)
     told = await here.app.store.read(matters.replayed, end)
     for stored, replayed in zip(await here.app.store.read(matters.stored, end), told, strict=True):
-        assert asdict(stored) == asdict(replayed)
+        differs = {
+            key: (value, getattr(replayed, key))
+            for key, value in asdict(stored).items()
+            if value != asdict(replayed)[key]
+        }
+        assert not differs, differs
