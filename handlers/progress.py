@@ -144,12 +144,13 @@ async def _withdraw(turn: Turn, request: ServiceRequest) -> None:
 def _verdict(event: Event) -> Callable[[Turn, ServiceRequest], Awaitable[None]]:
     async def give(turn: Turn, request: ServiceRequest) -> None:
         """Given once, and changed within a day at most."""
-        given = request.verdict_at
+        given = request.verdict_at if request.status is Status.CLOSED else None
         if request.status is Status.CLOSED and (given is None or turn.now - given > CHANGE_WITHIN):
             raise RefusalError("verdict_fixed", number=request.number)
         await lifecycle.advance(turn.desk, request, event, Actor.RESIDENT, RESIDENT)
         request.verdict, request.verdict_at = event.value, given or turn.now
-        ladder.call_back(turn.desk, request)
+        if given is None:
+            ladder.call_back(turn.desk, request)
 
     return give
 

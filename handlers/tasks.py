@@ -216,7 +216,7 @@ async def call_off(turn: Turn, request: ServiceRequest, member: Member, text: st
         raise RefusalError("reason_too_short", number=request.number, least=LEAST_REASON)
     turn.conversation.prompt = None
     actor = Actor.HANDLER if member.code in cards.handlers_of(request) else Actor.DISPATCHER
-    note = turn.desk.note(request, "result", text, who(member))
+    note = turn.desk.note(request, "finding", text, who(member))
     request.result, request.result_code = note.id, "not_found"
     await lifecycle.advance(turn.desk, request, Event.FALSE_ALARM, actor, who(member), note=note)
     turn.desk.say(turn.staff_reply_to, "call_off_done", request=request, number=request.number)

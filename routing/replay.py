@@ -99,7 +99,8 @@ def _closed(matter: Matter, line: Line) -> _Changes:
 
 
 def _judged(matter: Matter, line: Line) -> _Changes:
-    return {**_closed(matter, line), "verdict": line.event, "judged": matter.judged or line.at}
+    judged = line.at if line.before == Status.DONE else matter.judged
+    return {**_closed(matter, line), "verdict": line.event, "judged": judged}
 
 
 def _not_solved(matter: Matter, line: Line) -> _Changes:
@@ -147,7 +148,8 @@ _EVENTS: dict[str, Callable[[Matter, Line], _Changes]] = {
     Event.NOT_SOLVED: _not_solved,
     "not_solved_again": _once_more,
     Event.REOPEN: _reopened,
-    **dict.fromkeys((Event.EXPIRE, Event.WITHDRAW, Event.REFUSE, Event.FALSE_ALARM), _closed),
+    **dict.fromkeys((Event.EXPIRE, Event.WITHDRAW, Event.REFUSE), _closed),
+    Event.FALSE_ALARM: lambda matter, line: {**_closed(matter, line), "result_code": "not_found"},
     Event.MERGE: lambda matter, line: {**_closed(matter, line), "endorsed": ()},  # they joined the other
     "supervise": _counted("reds"),
     "urge": _counted("urges"),
