@@ -104,7 +104,8 @@ def _judged(matter: Matter, line: Line) -> _Changes:
 
 
 def _not_solved(matter: Matter, line: Line) -> _Changes:
-    return {**_reopened(matter, line), "verdict": Event.NOT_SOLVED.value, "judged": line.at}
+    judged = line.at if line.actor == "resident" else matter.judged  # the supervisor only opens it again
+    return {**_reopened(matter, line), "verdict": Event.NOT_SOLVED.value, "judged": judged}
 
 
 def _once_more(_matter: Matter, line: Line) -> _Changes:
