@@ -23,7 +23,7 @@ demo: install
 	@$(BIN)/huiyin demo
 
 test: install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 check: install
 	@$(BIN)/ruff format --check .
