@@ -16,8 +16,7 @@ from routing.limits import Step
 from routing.organisation import CHIEFS, LEADERS, Member, Role
 from routing.transitions import OPEN, Actor, Event, Status
 from storage import queries
-from storage.ids import new_id
-from storage.tables import Attachment, Conversation, MediaState, Note, ServiceRequest
+from storage.tables import Conversation, Note, ServiceRequest
 
 LEAST_WORDS = 4
 _SHOWN = 4  # buttons under one message
@@ -372,22 +371,7 @@ async def word(turn: Turn, request: ServiceRequest, member: Member, text: str) -
 
 def attach(turn: Turn, request: ServiceRequest, member: Member) -> int:
     """Keep a member's photos with the request; they go to the residents once they are here."""
-    for media in turn.message.media:
-        turn.desk.unit.add(
-            Attachment(
-                id=new_id(),
-                request=request.id,
-                author=who(member),
-                kind=media.kind,
-                channel=turn.message.channel,
-                remote=media.remote,
-                state=MediaState.WAITING,
-                attempts=0,
-                next_at=turn.now,
-                created_at=turn.now,
-            )
-        )
-    return len(turn.message.media)
+    return len(turn.keep_media(request=request.id, author=who(member)))
 
 
 Act = Callable[[Turn, ServiceRequest, Member], Awaitable[None]]

@@ -11,8 +11,7 @@ from routing.classify import Danger, Decision, decide
 from routing.places import find_place
 from routing.privacy import is_masked, redact
 from routing.transitions import OPEN
-from storage.ids import new_id
-from storage.tables import Attachment, MediaState, ServiceRequest
+from storage.tables import ServiceRequest
 
 QUIET = timedelta(minutes=12)
 EXPIRES = timedelta(hours=24)
@@ -107,21 +106,7 @@ def _coordinates(location: tuple[float, float]) -> str:
 
 def _attachments(turn: Turn, draft: Draft) -> tuple[int, ...]:
     room = MOST_PHOTOS - len(draft.attachments)
-    new = [
-        Attachment(
-            id=new_id(),
-            kind=media.kind,
-            channel=turn.message.channel,
-            remote=media.remote,
-            state=MediaState.WAITING,
-            attempts=0,
-            next_at=turn.now,
-            created_at=turn.now,
-        )
-        for media in turn.message.media[: max(room, 0)]
-    ]
-    turn.desk.unit.add(*new)
-    return (*draft.attachments, *(one.id for one in new))
+    return (*draft.attachments, *turn.keep_media(most=max(room, 0)))
 
 
 async def _added_to(turn: Turn) -> ServiceRequest | None:

@@ -9,7 +9,16 @@ from handlers.office import Office
 from routing.manners import UNHEARD, Heard
 from routing.organisation import Member
 from storage.ids import new_id
-from storage.tables import Account, Chat, Conversation, Notification, Resident, ServiceRequest
+from storage.tables import (
+    Account,
+    Attachment,
+    Chat,
+    Conversation,
+    MediaState,
+    Notification,
+    Resident,
+    ServiceRequest,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,28 @@ class Turn:
             return False
         resident.consented_at, resident.consented_to = self.now, self.office.texts.version
         return True
+
+    def keep_media(
+        self, *, most: int | None = None, request: int | None = None, author: str | None = None
+    ) -> list[int]:
+        """Note the photos and voices of this message, to be fetched from the platform; their ids."""
+        new = [
+            Attachment(
+                id=new_id(),
+                request=request,
+                author=author,
+                kind=media.kind,
+                channel=self.message.channel,
+                remote=media.remote,
+                state=MediaState.WAITING,
+                attempts=0,
+                next_at=self.now,
+                created_at=self.now,
+            )
+            for media in self.message.media[:most]
+        ]
+        self.desk.unit.add(*new)
+        return [one.id for one in new]
 
     @property
     def reply_to(self) -> str:
