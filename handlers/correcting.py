@@ -2,7 +2,7 @@
 
 import hashlib
 
-from handlers import cards, filing, lifecycle
+from handlers import cards, filing, lifecycle, replies
 from handlers.desk import Desk, RefusalError
 from handlers.messages import Choice
 from handlers.turn import Turn
@@ -61,7 +61,7 @@ async def put_right(desk: Desk, request: ServiceRequest, leaf: Leaf, actor: Acto
         desk, request, Event.RECLASSIFY, actor, who, before_category=before, after_category=leaf.code
     )
     await filing.assign(desk, request, told)
-    await cards.tell_assigned(desk, request)
+    await replies.tell_assigned(desk, request)
 
 
 async def _correct(desk: Desk, request: ServiceRequest, leaf: Leaf | None, who: str) -> cards.Brief:

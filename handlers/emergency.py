@@ -1,9 +1,9 @@
 """Somebody may be in danger: the hotline first, then everybody who can help, then one question."""
 
 from handlers import drafts, filing
-from handlers.cards import first_reply
 from handlers.desk import Urgency
 from handlers.drafts import Draft, Piece
+from handlers.replies import first_reply
 from handlers.turn import Turn
 from routing.classify import Decision, decide
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-from handlers import cards, clocks, filing, lifecycle
+from handlers import cards, clocks, filing, lifecycle, replies
 from handlers.desk import Desk, Urgency, to_member, to_resident
 from handlers.drafts import Source
 from routing.choose import candidates
@@ -74,7 +74,7 @@ async def _rate(desk: Desk, request: ServiceRequest, _step: Step, _stage: Stage)
         "verdict_reminder",
         request=request,
         number=request.number,
-        choices=await cards.verdict_choices(desk, request),
+        choices=await replies.verdict_choices(desk, request),
     )
 
 
@@ -251,7 +251,7 @@ async def send_again(desk: Desk, request: ServiceRequest) -> None:
     request.alerted = [one for one in before if one != lead]
     reasons = [("reopened", str(request.reopened))]
     await filing.assign_to(desk, request, told, lead, Actor.SYSTEM, filing.SYSTEM, reasons)
-    await cards.tell_assigned(desk, request, "reopened")
+    await replies.tell_assigned(desk, request, "reopened")
 
 
 async def open_again(desk: Desk, request: ServiceRequest, who: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers import cards, clocks
+from handlers import clocks, replies
 from handlers.desk import Desk, RefusalError
 from routing.limits import Step
 from routing.transitions import WITH_HANDLER, Actor, Event, Status, next_status, path_to
@@ -31,7 +31,7 @@ async def advance(
     check(request, event, actor)
     for step in path_to(request.status, event):
         _move(desk, request, step, actor, who, note if step is event else None, detail)
-    await cards.announce(desk, request, event, who, note)
+    await replies.announce(desk, request, event, who, note)
 
 
 def start(desk: Desk, request: ServiceRequest, who: str) -> None:

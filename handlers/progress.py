@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from handlers import cards, correcting, filing, ladder, lifecycle, together
+from handlers import correcting, filing, ladder, lifecycle, replies, together
 from handlers.desk import RefusalError, Urgency, to_member
 from handlers.turn import Turn
 from routing.text import normalize
@@ -41,7 +41,7 @@ async def query(turn: Turn) -> None:
     else:
         joined = request.resident != turn.home().id
         turn.desk.say(
-            turn.reply_to, **cards.status_card(turn.desk, request, elder=turn.home().elder, joined=joined)
+            turn.reply_to, **replies.status_card(turn.desk, request, elder=turn.home().elder, joined=joined)
         )
 
 
@@ -65,7 +65,7 @@ async def overview(turn: Turn) -> None:
     elif len(found) == 1:
         joined = found[0].resident != turn.home().id
         turn.desk.say(
-            turn.reply_to, **cards.status_card(turn.desk, found[0], elder=turn.home().elder, joined=joined)
+            turn.reply_to, **replies.status_card(turn.desk, found[0], elder=turn.home().elder, joined=joined)
         )
     else:
         lines = "\n".join(_line(turn, one) for one in found)
@@ -98,7 +98,7 @@ async def _may(turn: Turn, request: ServiceRequest, action: str) -> bool:
     """The reporter may do everything; who joined may urge, add and leave again."""
     if request.resident == turn.home().id:
         return True
-    return action in cards.JOINED_MAY and await _joined(turn, request)
+    return action in replies.JOINED_MAY and await _joined(turn, request)
 
 
 async def _meant(turn: Turn, action: str) -> ServiceRequest | None:

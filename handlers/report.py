@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from handlers import cards, drafts, emergency, filing, guidance, together, voice
+from handlers import drafts, emergency, filing, guidance, replies, together, voice
 from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
@@ -331,7 +331,7 @@ async def finish(turn: Turn, draft: Draft, request: ServiceRequest, *, silently:
     """Turn the summary card into the receipt; `silently` where the resident is looking at it anyway."""
     turn.desk.drop_deadlines(account=turn.conversation.account)
     masked = is_masked(draft.text)
-    receipt = cards.receipt(turn.desk, request, elder=turn.home().elder, masked=masked)
+    receipt = replies.receipt(turn.desk, request, elder=turn.home().elder, masked=masked)
     if silently:
         await turn.desk.show(turn.reply_to, draft.subject, **receipt)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from handlers import cards, filing, ladder, lifecycle, moves
+from handlers import cards, filing, ladder, lifecycle, moves, replies
 from handlers.capacity import as_handler, leads, may_call_off, may_handle, supervises, who
 from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
@@ -106,7 +106,7 @@ async def classify(turn: Turn, request: ServiceRequest, member: Member, category
         filing.put_under(turn.desk, request, leaf)
     await _accept(turn, request, member)
     await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
-    await cards.tell_assigned(turn.desk, request)
+    await replies.tell_assigned(turn.desk, request)
 
 
 async def _pass_on(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -120,7 +120,7 @@ async def _keep(turn: Turn, request: ServiceRequest, member: Member) -> None:
     kept = [("kept", member.code)]
     told = await cards.brief(turn.desk, request)
     await filing.assign_to(turn.desk, request, told, member.code, Actor.DISPATCHER, who(member), kept)
-    await cards.tell_assigned(turn.desk, request)
+    await replies.tell_assigned(turn.desk, request)
 
 
 async def _accept(turn: Turn, request: ServiceRequest, member: Member) -> None:

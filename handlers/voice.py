@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from handlers import cards, filing
+from handlers import filing, replies
 from handlers.desk import Desk
 from handlers.drafts import Draft, Piece, Source
 from handlers.messages import Kind
@@ -32,7 +32,7 @@ async def file(turn: Turn, draft: Draft, decision: Decision) -> None:
     await filing.retire_draft(turn, draft, request)
     by = _heard_by(turn.desk, request)
     soon = by is not None and by - turn.now <= _SOON
-    told = cards.receipt(turn.desk, request, elder=turn.home().elder)
+    told = replies.receipt(turn.desk, request, elder=turn.home().elder)
     told["template"] = "voice_soon" if soon else "voice_later"
     notice = turn.office.texts.render("consent", {}) if draft.notice else ""
     turn.desk.say(turn.reply_to, **told, heard_by=turn.office.when(by), notice=notice)
