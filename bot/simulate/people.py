@@ -8,7 +8,7 @@ from bot.simulate.behaviour import Delay, Hours, when_awake
 from bot.simulate.phones import Shown
 from bot.simulate.town import Town
 
-_NUMBER = re.compile(r"[A-Za-z]{1,8}\d{6}-\d{4,}")
+NUMBER = re.compile(r"[A-Za-z]{1,8}\d{6}-\d{4,}")
 _TYPING = timedelta(seconds=30)
 _RESULTS = (
     "已经到现场处理好了，请您再看看",
@@ -195,7 +195,7 @@ def _place(crowd: Shown) -> list[str]:
 
 
 def _number(shown: Shown) -> str:
-    found = _NUMBER.search(shown.text)
+    found = NUMBER.search(shown.text)
     return found[0] if found else shown.ref
 
 

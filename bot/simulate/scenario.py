@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.roster import Roster
-from bot.simulate.people import Chief, Resident, Worker
+from bot.simulate.people import NUMBER, Chief, Resident, Worker
 from bot.simulate.stories import Stories
 from bot.simulate.town import Town
 from routing.indicators import Matter
@@ -113,6 +113,11 @@ class Stage:
             if lookup in addresses:
                 numbers[addresses[lookup]].add(number)
         return numbers
+
+    def heard(self, address: str) -> set[str]:
+        """The numbers that an account has been told: its phone remembers what the office has forgotten."""
+        shown = self.town.phones.screens[address].values()
+        return {number for one in shown for number in NUMBER.findall(one.text)}
 
     def _addresses(self) -> list[str]:
         return [str(RESIDENTS + number) for number in range(1, self._residents + 1)]
