@@ -96,6 +96,7 @@ class Resident(Person):
         self._token = token
         self._leaf = ""
         self._idle = False
+        self._insisted = False
         self._answered: set[tuple[str, tuple[str, ...]]] = set()
         self._judged: set[str] = set()
 
@@ -127,6 +128,8 @@ class Resident(Person):
         if asked in self._answered:
             return
         self._answered.add(asked)
+        if shown.text == self.town.sentence("guided"):
+            self._insists()
         if _QUESTION in shown.text and not shown.edited:
             if self.chance.random() < ways.replies:
                 self.later(ways.reads, lambda: self.says(_ANSWER))
@@ -134,6 +137,13 @@ class Resident(Person):
             self._judge(shown)
         elif self._wants_answer(shown) and self.chance.random() >= ways.walks_away:
             self.later(ways.reads, lambda: self._answer(shown.ref))
+
+    def _insists(self) -> None:
+        """Nothing was registered, by a wrong tap or a misunderstanding: who means it says it once more."""
+        if not self._idle and not self._insisted:
+            self._insisted = True
+            plainly = self.town.keyword(self._leaf)
+            self.later(self.town.behaviour.residents.reads, lambda: self._tells(plainly))
 
     def _wants_answer(self, shown: Shown) -> bool:
         return self._reply(shown) is not None

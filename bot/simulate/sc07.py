@@ -41,13 +41,14 @@ async def _measure(stage: Stage, parties: list[str]) -> list[Figure]:
     today = [one for one in found if one.limit_class == "T2"]
     done = {one.number for one in found if one.done}
     acknowledged = [one.acknowledged - one.created for one in found if one.acknowledged]
+    due = [one for one in found if one.due_result]  # what was only guided is not due
     walked = await stage.town.app.store.read(lambda session: session.scalar(select(func.count(Patrol.id))))
     grids = sum(area.kind == "grid" for area in stage.roster.areas)
     return [
         share("T2 done the same day", sum(_same_day(stage, one) for one in today), len(today), 0.8),
         within("acknowledged, median", acknowledged, timedelta(minutes=30)),
         exactly("disputes settled", sum(bool(stage.heard(one) & done) for one in parties), len(parties)),
-        share("answered by a person", sum(one.told is not None for one in found), len(found), 1.0),
+        share("answered by a person", sum(one.told is not None for one in due), len(due), 1.0),
         share("patrol days", walked or 0, grids * stage.days, 0.95),
     ]
 

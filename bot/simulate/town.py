@@ -68,6 +68,10 @@ class Town:
         await self.app.offices.refresh()
         await self.app.ticker.arm()
 
+    def sentence(self, template: str) -> str:
+        """One of the bot's fixed sentences."""
+        return self.app.offices.current.texts.templates[template]
+
     def keyword(self, leaf: str) -> str:
         """How somebody who knows the rules names a category."""
         return self.app.offices.current.rules.leaves[leaf].keywords[0]
