@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bot.reports import as_csv, as_markdown, tables
 from bot.sandbox.people import Person
 from bot.settings import ConfigError
 from handlers.digests import MOST_LINES, cut
-from storage.tables import Patrol
-from tests.town import GROUP, MORNING, Town
+from storage.tables import Patrol, ServiceRequest
+from tests.town import GROUP, MORNING, Town, assert_figures_agree
 
 
 async def _until(town: Town, moment: datetime) -> None:
@@ -146,3 +147,25 @@ async def test_the_terminal_has_the_figures_of_the_digests(yueshi: Town) -> None
     assert all(f"{name}：{value}" in summary for name, value in shown)
     with pytest.raises(ConfigError, match="no area XX"):
         await tables(settings, "daily", "XX", now)
+
+
+async def test_at76_every_figure_from_the_history_equals_the_stored_one(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    (member,) = await yueshi.staff(1001)
+    await yueshi.filed(resident)
+    await yueshi.pass_time(hours=1)
+    await yueshi.taps(member, "办结")
+    await yueshi.says(member, "灯泡已经换新，请再看看")
+    await yueshi.taps(resident, "已解决，满意")
+    await assert_figures_agree(yueshi)
+    request = (await yueshi.request()).id
+    await yueshi.app.store.write(_shift_the_end, request, timedelta(days=1))
+    with pytest.raises(AssertionError, match="done"):
+        await assert_figures_agree(yueshi)
+    await yueshi.app.store.write(_shift_the_end, request, timedelta(days=-1))
+
+
+def _shift_the_end(session: Session, request: int, by: timedelta) -> None:
+    found = session.get_one(ServiceRequest, request)
+    assert found.done_at is not None
+    found.done_at += by

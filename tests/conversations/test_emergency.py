@@ -58,7 +58,7 @@ async def test_at13_a_false_alarm_is_closed_with_what_was_found_and_blames_nobod
     assert heard.labels == ["没解决，重新办"]
 
 
-async def test_at67_a_complaint_about_the_grid_member_is_not_shown_to_them(yueshi: Town) -> None:
+async def test_at67_hard_case_complaint_about_the_handler_is_not_shown_to_them(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     member, supervisor = await yueshi.staff(1001, 3001)
     await yueshi.says(resident, "网格员推诿不作为，态度差")

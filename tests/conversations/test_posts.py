@@ -45,7 +45,7 @@ async def texts(person: Person, words: str) -> list[str]:
 # --- somebody goes ----------------------------------------------------------------------------
 
 
-async def test_at52_sc13_within_a_minute_everything_of_a_leaver_has_an_owner(yueshi: Town) -> None:
+async def test_at52_hard_case_handler_left_within_a_minute_everything_has_an_owner(yueshi: Town) -> None:
     """Twelve open items, the member leaves, two emergencies arrive a minute later."""
     gone, office = await yueshi.staff(1001, 2002)
     residents = [await yueshi.at_home(9001 + number) for number in range(12)]
@@ -233,7 +233,7 @@ async def test_hard_case_a_post_that_nobody_holds_is_covered_and_its_chiefs_hear
     assert await texts(group, "第一网格的邻长现在没人担任")
 
 
-async def test_at67_a_complaint_goes_past_whom_it_may_be_about(yueshi: Town) -> None:
+async def test_at67_hard_case_complaint_goes_past_whom_it_may_be_about(yueshi: Town) -> None:
     await loaded(yueshi, WITH_SUPERVISORS)
     grid, first, second = await yueshi.staff(1001, 2101, 2102)
     resident = await yueshi.at_home()
