@@ -77,6 +77,8 @@ class Dispatcher:
                     known.residents[turn.resident.id] = turn.resident
                 metrics.handled.labels(about).inc()
                 log.info("handled", message=waiting.message, channel=message.channel, about=about)
+                if turn.refused:
+                    log.info("refused", message=waiting.message, about=about, reason=turn.refused)
             await desk.finish()
             ids = [item.waiting.message for item in items]
             unreadable = [item.waiting.message for item in items if item.message is None]

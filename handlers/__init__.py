@@ -176,6 +176,7 @@ async def handle(turn: Turn) -> str:
     try:
         await entry.handle(turn)
     except RefusalError as refusal:
+        turn.refused = refusal.template
         turn.desk.say(_answer_to(turn), refusal.template, **refusal.args_)
     return entry.about
 

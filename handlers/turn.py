@@ -42,7 +42,7 @@ class Turn:
     """Everything a handler may look at, loaded before it runs; what it changes is written afterwards.
 
     `card` is the message of ours that this one answers. `group` is the staff group it was sent in, `room`
-    any other group. `heard` is how a resident's own words were said.
+    any other group. `heard` is how a resident's own words were said, `refused` the refusal they got.
     """
 
     desk: Desk
@@ -57,6 +57,7 @@ class Turn:
     tap: Tap | None = None
     card: Notification | None = None
     heard: Heard = UNHEARD
+    refused: str | None = None
 
     @property
     def now(self) -> datetime:

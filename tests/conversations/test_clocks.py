@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -333,7 +334,7 @@ async def test_an_extension_needs_a_reason_and_a_superior_and_is_given_once(yues
     assert not await _texts(member, "【黄灯】")
 
 
-async def test_at18_no_extension_after_the_limit(yueshi: Town) -> None:
+async def test_at18_no_extension_after_the_limit(yueshi: Town, capsys: pytest.CaptureFixture[str]) -> None:
     resident = await yueshi.at_home()
     await yueshi.officials()
     (member,) = await yueshi.staff(1001)
@@ -342,6 +343,7 @@ async def test_at18_no_extension_after_the_limit(yueshi: Town) -> None:
     await yueshi.pass_time(days=7, hours=1)
     await _more_time(yueshi, member)
     assert "不能再申请延期" in (await yueshi.last(member)).text
+    assert "extension_late" in capsys.readouterr().out  # what is refused is logged
     assert (await yueshi.request()).extension is None
 
 
