@@ -94,8 +94,8 @@ WORDED: dict[str, Worded] = {
 
 async def begin(turn: Turn, request: ServiceRequest, member: Member) -> None:
     """A move is chosen: ask for the words it needs."""
-    _may(turn, request, member, turn.tap.action if turn.tap else "")
     action = turn.tap.action if turn.tap else ""
+    _may(turn, request, member, action)
     turn.conversation.prompt = {"kind": action, "request": request.id}
     turn.desk.say(turn.staff_reply_to, f"ask_{action}", request=request, number=request.number)
 
