@@ -6,22 +6,18 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from bot.files import FileError
-from bot.settings import DEFAULTS, ConfigError, Settings, load_settings
+from bot.command import ConfigOption, out, refuse, refusing, settings_for
+from bot.rules.commands import rules_app
+from bot.settings import DEFAULTS, ConfigError
 from storage.store import StoreError
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,55 +27,23 @@ app = typer.Typer(
 )
 roster_app = typer.Typer(no_args_is_help=True, help="The office's roster: areas, members, staff groups.")
 app.add_typer(roster_app, name="roster")
-out = Console(soft_wrap=True, highlight=False, markup=False)
-
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="config.yaml by default")]
+app.add_typer(rules_app, name="rules")
 
 
 def main() -> None:
     app()
 
 
-def refuse(*lines: str) -> NoReturn:
-    """Say why on standard error and end with 1."""
-    for line in lines:
-        print(f"huiyin: {line}", file=sys.stderr)  # noqa: T201
-    raise typer.Exit(1)
-
-
-def _refusing(command: Callable[P, T]) -> Callable[P, T]:
-    """Turn the expected errors of a command into clear lines."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return command(*args, **kwargs)
-        except (ConfigError, StoreError) as error:
-            refuse(*str(error).splitlines())
-        except FileError as error:
-            refuse(*map(str, error.problems))
-
-    return run
-
-
-def _settings(config: Path | None, log_level: str | None = None) -> Settings:
-    from bot.logs import configure
-
-    settings = load_settings(config)
-    configure(log_level or settings.log.level, settings.log.json_lines)
-    return settings
-
-
 # --- running ----------------------------------------------------------------------------------
 
 
 @app.command()
-@_refusing
+@refusing
 def run(config: ConfigOption = None) -> None:
     """Run the bot."""
     from bot.running import run_forever
 
-    settings = _settings(config)
+    settings = settings_for(config)
     if not settings.channels.telegram.configured:
         raise ConfigError(
             "no channel is configured: set HUIYIN_CHANNELS__TELEGRAM__TOKEN, or try `huiyin demo` without any"
@@ -88,7 +52,7 @@ def run(config: ConfigOption = None) -> None:
 
 
 @app.command()
-@_refusing
+@refusing
 def demo(
     port: Annotated[int, typer.Option(help="where the phones page is served")] = 8700,
     folder: Annotated[Path, typer.Option(help="where the demonstration keeps its data")] = Path("demo-data"),
@@ -100,13 +64,13 @@ def demo(
 
 
 @app.command()
-@_refusing
+@refusing
 def check(config: ConfigOption = None) -> None:
     """Check configuration, files, database and channels: one line each."""
     from bot.checking import check_all
 
     good = True
-    for subject, fine, words in check_all(_settings(config)):
+    for subject, fine, words in check_all(settings_for(config)):
         out.print(f"{'ok  ' if fine else 'FAIL'} {subject}: {words}")
         good = good and fine
     if not good:
@@ -114,25 +78,25 @@ def check(config: ConfigOption = None) -> None:
 
 
 @app.command()
-@_refusing
+@refusing
 def migrate(config: ConfigOption = None) -> None:
     """Bring the database to this program's schema; an older one is backed up first."""
     from storage import schema
     from storage.store import sqlite_path
 
-    path = sqlite_path(_settings(config).database_url)
+    path = sqlite_path(settings_for(config).database_url)
     backup = schema.migrate(path, datetime.now(UTC))
     out.print(f"{path} is current" + (f"; the backup is {backup}" if backup else ""))
 
 
 @app.command()
-@_refusing
+@refusing
 def backup(file: Path, config: ConfigOption = None) -> None:
     """Copy the database to FILE while the bot may be running."""
     from storage import schema
     from storage.store import sqlite_path
 
-    path = sqlite_path(_settings(config).database_url)
+    path = sqlite_path(settings_for(config).database_url)
     if not path.exists():
         raise StoreError(f"there is no database at {path}")
     if file.exists():
@@ -142,7 +106,7 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 
 
 @app.command()
-@_refusing
+@refusing
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +145,7 @@ class TableFormat(StrEnum):
 
 
 @app.command()
-@_refusing
+@refusing
 def report(
     span: Span,
     area: Annotated[
@@ -193,7 +157,7 @@ def report(
     """The open matters of today, or the figures of last week or last month, as the digests have them."""
     from bot.reports import RENDERERS, tables
 
-    found = asyncio.run(tables(_settings(config), span.value, area, datetime.now(UTC)))
+    found = asyncio.run(tables(settings_for(config), span.value, area, datetime.now(UTC)))
     out.print(RENDERERS[format_.value](found))
 
 
@@ -201,7 +165,7 @@ def report(
 
 
 @roster_app.command("load")
-@_refusing
+@refusing
 def roster_load(file: Path, config: ConfigOption = None) -> None:
     """Load the roster FILE: all of it, or nothing where a row is wrong."""
     from bot.app import ready_database, secret_key
@@ -210,7 +174,7 @@ def roster_load(file: Path, config: ConfigOption = None) -> None:
     from storage.secrets import Vault
     from storage.store import Store, sqlite_path
 
-    settings = _settings(config)
+    settings = settings_for(config)
     roster = read_roster(file)
     if roster.sample and settings.live:
         raise ConfigError(f"{file}: this is the sample roster (sample: true); a live office needs its own")
@@ -234,7 +198,7 @@ def roster_load(file: Path, config: ConfigOption = None) -> None:
 
 
 @roster_app.command("check")
-@_refusing
+@refusing
 def roster_check(file: Path) -> None:
     """Check the roster FILE, and list every place that nobody is responsible for."""
     from bot.roster import coverage, read_roster
@@ -248,7 +212,7 @@ def roster_check(file: Path) -> None:
 
 
 @roster_app.command("codes")
-@_refusing
+@refusing
 def roster_codes(
     members: Annotated[
         list[str] | None, typer.Argument(help="their codes in the roster; by default all without an account")
@@ -261,7 +225,7 @@ def roster_codes(
     from storage.secrets import Vault
     from storage.store import Store, sqlite_path
 
-    settings = _settings(config)
+    settings = settings_for(config)
     vault, path = Vault(secret_key(settings)), sqlite_path(settings.database_url)
     ready_database(path)
     store = Store(path)
@@ -284,7 +248,7 @@ class QrFormat(StrEnum):
 
 
 @app.command()
-@_refusing
+@refusing
 def qr(
     area: Annotated[str, typer.Option(help="the area's code in the roster")],
     format_: Annotated[QrFormat, typer.Option("--format")] = QrFormat.LINK,
@@ -297,7 +261,7 @@ def qr(
     """The QR code of a place, as a link or a picture."""
     from bot.codes import link_for, picture
 
-    link = link_for(_settings(config), area, renew=new)
+    link = link_for(settings_for(config), area, renew=new)
     body = (link + "\n").encode() if format_ is QrFormat.LINK else picture(link, format_.value)
     if output is not None:
         output.write_bytes(body)
@@ -306,7 +270,7 @@ def qr(
 
 
 @app.command()
-@_refusing
+@refusing
 def classify(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="a CSV instead of lines on standard input")
@@ -319,7 +283,7 @@ def classify(
     from bot.rules import load_rules
     from routing.classify import decide, to_json
 
-    compiled = load_rules(rules or _settings(config).rules_file)
+    compiled = load_rules(rules or settings_for(config).rules_file)
     texts = read_column(csv_file, column) if csv_file else _lines(sys.stdin.buffer.read())
     for text in texts:
         decided = to_json(decide(text, compiled), text)
@@ -348,7 +312,7 @@ def read_column(file: Path, column: str) -> list[str]:
 
 
 @app.command()
-@_refusing
+@refusing
 def replay(
     file: Path,
     column: Annotated[str, typer.Option(help="the column with the texts")] = "text",
@@ -360,7 +324,7 @@ def replay(
     from bot.replay import replay_texts, summary_lines
 
     texts = read_column(file, column)[:limit]
-    settings = _settings(config, log_level="warning")  # a line per message would drown the progress bar
+    settings = settings_for(config, log_level="warning")  # a line per message would drown the progress bar
     summary: dict[str, Any] = asyncio.run(replay_texts(texts, settings))
     if as_json:
         out.print(json.dumps(summary, ensure_ascii=False, indent=2))
@@ -371,7 +335,7 @@ def replay(
 
 
 @app.command()
-@_refusing
+@refusing
 def simulate(
     scenario: Annotated[str, typer.Argument(help="SC06, SC07, SC11, SC13, SC14 or SC16")],
     seed: Annotated[int, typer.Option(help="the same seed gives the same figures")] = 1,
@@ -387,7 +351,7 @@ def simulate(
         raise ConfigError(f"there is no scenario {scenario}; there are: {', '.join(playing.SCENARIOS)}")
     if days is not None and chosen.days is None:
         raise ConfigError(f"{chosen.code} is over within hours: it takes no --days")
-    settings = _settings(config, log_level="error")
+    settings = settings_for(config, log_level="error")
     figures = asyncio.run(playing.simulate(chosen, settings, behaviour, seed, days or chosen.days or 1))
     out.print(playing.table(chosen, figures))
     if not all(one.met for one in figures):

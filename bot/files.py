@@ -281,22 +281,28 @@ class Watched(Generic[T]):
     The first reading raises FileError: nothing starts on a file that was never right.
     """
 
-    def __init__(self, path: Path, load: Callable[[Path], T]) -> None:
+    def __init__(self, path: Path, load: Callable[[Path], T], beside: str | None = None) -> None:
+        """`beside` names, as a pattern, the files of the same folder whose change counts too."""
         self.path = path
+        self._beside = beside
         self.error: FileError | None = None
         self._load = load
         self._lock = asyncio.Lock()
-        self._signature = _signature(path)
+        self._signature = self._sign()
         self.value = load(path)
 
     async def refresh(self) -> bool:
         """Whether a new value came into force. It replaces the old one whole."""
         async with self._lock:
-            signature = await asyncio.to_thread(_signature, self.path)
+            signature = await asyncio.to_thread(self._sign)
             if signature == self._signature:
                 return False
             self._signature = signature
             return await self._reload()
+
+    def _sign(self) -> list[tuple[Path, tuple[int, int, int] | None]]:
+        others = sorted(self.path.parent.glob(self._beside)) if self._beside else []
+        return [(path, _stamp(path)) for path in [self.path, *others]]
 
     async def _reload(self) -> bool:
         try:
@@ -312,7 +318,7 @@ class Watched(Generic[T]):
         return True
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         status = path.stat()
     except OSError:

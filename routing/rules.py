@@ -1,20 +1,15 @@
-"""The office's rules as values: categories, words and thresholds, compiled once for one pass over a text."""
+"""The office's rules as values: categories and weighted words, compiled once for one pass over a text."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
 from ahocorasick_rs import AhoCorasick
 
 from routing.text import normalize
-
-# Words of danger are matched like the keywords of two more owners beside the leaves.
-SIGN = "*sign"
-ALARM = "*alarm"
-WARNINGS = frozenset({SIGN, ALARM})
 
 BOT = "bot"  # the role of categories that the bot answers itself
 GUIDED_LIMIT = "T9"
@@ -27,6 +22,14 @@ class Scope(StrEnum):
     PRIVATE = "私事"
 
 
+class Sense(StrEnum):
+    """What a message may be beside its category; each gathers words of its own, as a category does."""
+
+    DANGER = "*danger"
+    NOTHING = "*nothing"  # thanks, a test, a matter that has settled itself: there is nothing to file
+    QUESTION = "*question"
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     code: str
@@ -36,10 +39,9 @@ class Leaf:
     role: str
     support_roles: tuple[str, ...]
     limit: str
-    keywords: tuple[str, ...]
-    exclude: tuple[str, ...]
     first_reply: str
     photo_required: bool = False  # a result without a photo is not taken
+    alone: bool = True  # may be filed without asking the resident
 
     @property
     def guided(self) -> bool:
@@ -56,83 +58,122 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
-    """A text that begins like this is about this category."""
+class Combo:
+    """Worth its score where every part is said, by any of its words, and nothing of `unless`.
 
-    text: str
-    code: str
+    `name` is how the file writes it. `ordered`: the parts follow each other, with at most `within`
+    characters between two of them.
+    """
+
+    name: str
+    parts: tuple[tuple[str, ...], ...]
+    score: int
+    ordered: bool = False
+    within: int = 12
+    unless: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """All that speaks for one owner, a category or a sense. A negative weight speaks against it.
+
+    A word counts once, however often it is said. Inside an excluded phrase it does not count;
+    `starts` counts at the beginning of a text only, the longest alone.
+    """
+
+    keywords: Mapping[str, int] = field(default_factory=dict)
+    combos: tuple[Combo, ...] = ()
+    exclude: tuple[str, ...] = ()
+    starts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """File on our own from this score and this lead over the second; a prefix is worth a bonus."""
+    """From this score and this lead over the second a request is filed without asking.
 
-    score: float = 4.0
-    margin: float = 1.5
-    prefix_bonus: float = 6.0
+    `danger_ask`, `danger_alarm`, `nothing`, `question`: from this score of the sense it is taken for certain.
+    """
+
+    score: int = 5
+    margin: int = 2
+    danger_ask: int = 5
+    danger_alarm: int = 10
+    nothing: int = 5
+    question: int = 5
 
 
 @dataclass(frozen=True, slots=True)
 class RulesDocument:
-    """What the rule file says, checked, before it is compiled."""
+    """What the rule files say, checked, before it is compiled. Lexicons are by leaf code or sense."""
 
     version: str
     leaves: tuple[Leaf, ...]
+    lexicons: Mapping[str, Lexicon]
     hotlines: Mapping[str, str]
-    weak_words: tuple[str, ...]
-    weak_weight: float
-    prefixes: tuple[Prefix, ...]
-    danger_signs: Words
-    alarm_words: Words
-    first_groups: tuple[str, ...]
     unclear: str
     thresholds: Thresholds
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
-    owner: str
-    keyword: str
-    score: float
+Vote = tuple[
+    int, int, str
+]  # for whom, a position in `Rules.owners`; the weight; the words as the file has them
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One string to look for: whose keyword it is, and for whom it only hides keywords."""
+    """One string to look for, and everything that hangs on it."""
 
+    text: str
     votes: tuple[Vote, ...]
-    hides_from: tuple[str, ...]
+    starts: tuple[Vote, ...]
+    hides_from: tuple[int, ...]
+    parts: tuple[tuple[int, int], ...]  # a combo and which part of it; VETO forbids the combo
+
+    @property
+    def plain(self) -> bool:
+        """Whether it only votes, wherever it stands."""
+        return not (self.starts or self.hides_from or self.parts)
+
+
+VETO = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`version` names the file's version and exact content; `first` are the leaves that outrank any score."""
+    """`version` names the files' version and exact content."""
 
     version: str
     leaves: Mapping[str, Leaf]
     hotlines: Mapping[str, str]
-    danger_signs: Words
-    prefixes: tuple[Prefix, ...]
-    first: frozenset[str]
     unclear: str
     thresholds: Thresholds
+    owners: tuple[str, ...]
+    combos: tuple[tuple[int, Combo], ...]  # with its owner
     patterns: tuple[Pattern, ...]
+    votes: tuple[tuple[Vote, ...], ...]  # of each pattern, for the quick way
+    intricate: frozenset[int]  # the patterns that do more than vote
+    gated: bool  # whether there are words of danger
     matcher: AhoCorasick
 
 
 def compile_rules(document: RulesDocument) -> Rules:
-    patterns = _patterns(document)
+    owners = (*(leaf.code for leaf in document.leaves), *Sense)
+    lexicons = [document.lexicons.get(owner, Lexicon()) for owner in owners]
+    combos = tuple((owner, combo) for owner, lexicon in enumerate(lexicons) for combo in lexicon.combos)
+    patterns = _patterns(lexicons, combos)
     return Rules(
         version=_version(document),
         leaves=MappingProxyType({leaf.code: leaf for leaf in document.leaves}),
         hotlines=MappingProxyType(dict(document.hotlines)),
-        danger_signs=document.danger_signs,
-        prefixes=_longest_first(document.prefixes),
-        first=frozenset(leaf.code for leaf in document.leaves if leaf.group in document.first_groups),
         unclear=document.unclear,
         thresholds=document.thresholds,
-        patterns=tuple(patterns.values()),
-        matcher=AhoCorasick(patterns),
+        owners=owners,
+        combos=combos,
+        patterns=patterns,
+        votes=tuple(pattern.votes for pattern in patterns),
+        intricate=frozenset(index for index, pattern in enumerate(patterns) if not pattern.plain),
+        gated=Sense.DANGER in document.lexicons,
+        matcher=AhoCorasick([pattern.text for pattern in patterns]),
     )
 
 
@@ -141,29 +182,42 @@ def _version(document: RulesDocument) -> str:
     return f"{document.version}+{digest[:8]}"
 
 
-def _longest_first(prefixes: tuple[Prefix, ...]) -> tuple[Prefix, ...]:
-    plain = (Prefix(normalize(prefix.text), prefix.code) for prefix in prefixes)
-    return tuple(sorted(plain, key=lambda prefix: -len(prefix.text)))
+class _Draft:
+    """What hangs on each string, while it is being gathered."""
+
+    def __init__(self) -> None:
+        self.votes: defaultdict[str, list[Vote]] = defaultdict(list)
+        self.starts: defaultdict[str, list[Vote]] = defaultdict(list)
+        self.hides: defaultdict[str, list[int]] = defaultdict(list)
+        self.parts: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def patterns(self) -> Iterator[Pattern]:
+        for text in {**self.votes, **self.starts, **self.hides, **self.parts}:
+            yield Pattern(
+                text,
+                tuple(self.votes.get(text, ())),
+                tuple(self.starts.get(text, ())),
+                tuple(self.hides.get(text, ())),
+                tuple(self.parts.get(text, ())),
+            )
 
 
-def _patterns(document: RulesDocument) -> dict[str, Pattern]:
-    votes: defaultdict[str, list[Vote]] = defaultdict(list)
-    hides: defaultdict[str, list[str]] = defaultdict(list)
-    weak = frozenset(map(normalize, document.weak_words))
-    for owner, words in _owners(document):
-        for keyword in words.words:
-            plain = normalize(keyword)
-            weight = document.weak_weight if plain in weak else 1.0
-            votes[plain].append(Vote(owner, keyword, weight * len(plain) ** 1.5))
-        for phrase in words.exclude:
-            hides[normalize(phrase)].append(owner)
-    return {
-        text: Pattern(tuple(votes[text]), tuple(hides[text])) for text in [*votes, *(hides.keys() - votes)]
-    }
+def _patterns(lexicons: list[Lexicon], combos: Iterable[tuple[int, Combo]]) -> tuple[Pattern, ...]:
+    draft = _Draft()
+    for owner, lexicon in enumerate(lexicons):
+        for word, weight in lexicon.keywords.items():
+            draft.votes[normalize(word)].append((owner, weight, word))
+        for word, weight in lexicon.starts.items():
+            draft.starts[normalize(word)].append((owner, weight, word + "…"))
+        for phrase in lexicon.exclude:
+            draft.hides[normalize(phrase)].append(owner)
+    for number, (_, combo) in enumerate(combos):
+        for part, word in _parts(combo):
+            draft.parts[normalize(word)].append((number, part))
+    return tuple(draft.patterns())
 
 
-def _owners(document: RulesDocument) -> Iterator[tuple[str, Words]]:
-    for leaf in document.leaves:
-        yield leaf.code, Words(leaf.keywords, leaf.exclude)
-    yield SIGN, document.danger_signs
-    yield ALARM, document.alarm_words
+def _parts(combo: Combo) -> Iterator[tuple[int, str]]:
+    for index, words in enumerate(combo.parts):
+        yield from ((index, word) for word in words)
+    yield from ((VETO, word) for word in combo.unless)

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from routing.characters import SIMPLE
+
 # Controls, zero-width and direction marks, fillers, variation selectors, tags and lone surrogates.
 _UNSEEN = (
     r"\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -14,8 +16,8 @@ _ASCII_SIGNS = frozenset("@-_+.#")
 
 
 def normalize(text: str) -> str:
-    """The form in which texts and keywords are compared: NFKC, lower case, nothing blank or invisible."""
-    return _BLANK.sub("", unicodedata.normalize("NFKC", text).casefold())
+    """The form in which texts and keywords are compared: NFKC, lower case, simplified, no blanks."""
+    return _BLANK.sub("", unicodedata.normalize("NFKC", text).casefold().translate(SIMPLE))
 
 
 def readable(text: str) -> str:

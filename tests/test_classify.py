@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import bot
 from bot.rules import load_rules, load_taxonomy
 from routing.classify import Danger, Decision, Outcome, decide, to_json
-from routing.rules import Leaf, Prefix, Rules, RulesDocument, Scope, Thresholds, Words, compile_rules
+from routing.rules import Combo, Leaf, Lexicon, Rules, RulesDocument, Scope, Sense, Thresholds, compile_rules
 from routing.text import normalize
 
 TAXONOMY = Path(bot.__file__).parent / "defaults/rules/taxonomy.yaml"
@@ -115,11 +115,6 @@ def test_any_text_gets_the_same_sound_decision_twice(text: str) -> None:
     assert decision.category != "OS06"
 
 
-@given(st.lists(st.sampled_from(sorted(RULES.leaves["EM01"].keywords)), min_size=1), ANY_TEXT)
-def test_an_emergency_keyword_alone_outranks_everything(words: list[str], noise: str) -> None:
-    assert decide("。".join(words) + "。楼道垃圾没人清,电梯坏", RULES).category == "EM01"
-
-
 @given(ANY_TEXT)
 def test_normalized_text_has_nothing_blank_or_upper(text: str) -> None:
     plain = normalize(text)
@@ -135,66 +130,160 @@ def test_normalized_text_has_nothing_blank_or_upper(text: str) -> None:
         ("着\u200b火\ufeff", "着火"),
         ("\x00停\x7f电", "停电"),
         ("③", "3"),
+        ("樓 上著火了", "楼上着火了"),
     ],
 )
 def test_normalize(written: str, same: str) -> None:
     assert normalize(written) == same
 
 
-def leaf(code: str, *keywords: str, exclude: tuple[str, ...] = (), scope: Scope = Scope.MINOR) -> Leaf:
-    return Leaf(code, code, code[0], scope, "bot", (), "T3", keywords, exclude, "收到")
+Weights = dict[str, int]
 
 
-def rules(*leaves: Leaf, weak: tuple[str, ...] = (), prefixes: tuple[Prefix, ...] = ()) -> Rules:
-    return compile_rules(
-        RulesDocument("1", leaves, {}, weak, 0.35, prefixes, Words(), Words(), (), "", Thresholds())
+def leaf(code: str, scope: Scope = Scope.MINOR, *, alone: bool = True) -> Leaf:
+    return Leaf(code, code, code[0], scope, "bot", (), "T3", "收到", alone=alone)
+
+
+def rules(unclear: str = "", **lexicons: Lexicon | Weights) -> Rules:
+    """Rules with a category for each name; EM is an urgent one, `danger` and the like are senses."""
+    senses = {sense.name.lower(): sense for sense in Sense}
+    said = {
+        senses.get(name, name): one if isinstance(one, Lexicon) else Lexicon(one)
+        for name, one in lexicons.items()
+    }
+    leaves = tuple(
+        leaf(name, Scope.URGENT if name.startswith("EM") else Scope.MINOR)
+        for name in lexicons
+        if name not in senses
     )
+    return compile_rules(RulesDocument("1", leaves, said, {}, unclear, Thresholds()))
 
 
-def test_longest_keyword_takes_its_place() -> None:
-    decision = decide("电梯坏了", rules(leaf("A", "电梯", "电梯坏", "坏了")))
-    assert decision.candidates[0].matched == ("电梯坏",)
+def scores(text: str, some: Rules) -> dict[str, int]:
+    return {one.category: one.score for one in decide(text, some).candidates}
 
 
-def test_a_keyword_within_another_categorys_longer_one_is_not_meant() -> None:
-    two = rules(leaf("A", "打不着火"), leaf("B", "着火"))
-    assert codes(decide("打不着火", two)) == ["A"]
-    assert codes(decide("打不着火,着火了", two)) == ["A", "B"]
+def test_weights_add_up_and_a_word_counts_once() -> None:
+    some = rules(A={"电梯": 3, "坏了": 2}, B={"电梯": 1})
+    assert scores("电梯坏了，电梯坏了", some) == {"A": 5, "B": 1}
 
 
-def test_categories_may_share_a_keyword() -> None:
-    assert codes(decide("裂缝", rules(leaf("A", "裂缝"), leaf("B", "裂缝")))) == ["A", "B"]
+def test_a_word_may_speak_against_a_category() -> None:
+    some = rules(A={"电梯": 3, "广告": -5}, B={"广告": 4})
+    assert scores("电梯里的广告", some) == {"B": 4, "A": -2}
+
+
+def test_what_nothing_speaks_for_is_no_candidate() -> None:
+    assert scores("广告", rules(A={"电梯": 3, "广告": -5}, B={"电梯": 3})) == {}
 
 
 def test_an_excluded_phrase_hides_words_from_its_own_category_only() -> None:
-    two = rules(leaf("A", "广场", exclude=("广场舞",)), leaf("B", "广场"))
-    assert codes(decide("广场舞", two)) == ["B"]
-    assert set(codes(decide("广场舞之外的广场", two))) == {"A", "B"}
+    some = rules(A=Lexicon({"广场": 3}, exclude=("广场舞",)), B={"广场": 2})
+    assert scores("广场舞", some) == {"B": 2}
+    assert scores("广场舞之外的广场", some) == {"A": 3, "B": 2}
 
 
-def test_a_hidden_longer_keyword_does_not_cover_a_shorter_one() -> None:
-    two = rules(leaf("A", "打不着火", exclude=("打不着火了",)), leaf("B", "着火"))
-    assert codes(decide("打不着火了", two)) == ["B"]
+def test_the_longest_beginning_counts_and_only_there() -> None:
+    some = rules(A=Lexicon(starts={"提个建议": 6}), B=Lexicon({"修": 1}, starts={"提": 6}))
+    assert scores("提个建议:修路", some) == {"A": 6, "B": 1}
+    assert scores("我提个建议:修路", some) == {"B": 1}
 
 
-def test_weak_words_and_margin() -> None:
-    two = rules(leaf("A", "声控灯坏了"), leaf("B", "多少年了"), weak=("多少年了",))
-    assert decide("声控灯坏了多少年了", two).outcome is Outcome.FILE
-    assert (
-        decide("声控灯坏了多少年了", rules(leaf("A", "声控灯"), leaf("B", "多少年"))).outcome is Outcome.ASK
+COMBO = Combo("水…没", (("水管", "水"), ("没", "无")), 4, ordered=True, within=3)
+TOGETHER = Combo("水+停", (("水",), ("停", "断")), 4, unless=("停车",))
+
+
+@pytest.mark.parametrize(
+    ("combo", "text", "holds"),
+    [
+        (COMBO, "水管里没有", True),
+        (COMBO, "水全都没有", True),
+        (COMBO, "水今天早上起没有", False),  # too far apart
+        (COMBO, "没有水", False),  # in the other order
+        (COMBO, "没水，水没", True),
+        (TOGETHER, "停了水", True),
+        (TOGETHER, "水费交了还断", True),
+        (TOGETHER, "停车场积水", False),
+        (TOGETHER, "停了", False),
+    ],
+)
+def test_words_together(combo: Combo, text: str, holds: bool) -> None:
+    assert scores(text, rules(A=Lexicon(combos=(combo,)))) == ({"A": 4} if holds else {})
+
+
+def test_words_inside_an_excluded_phrase_make_no_combination() -> None:
+    some = rules(A=Lexicon(combos=(TOGETHER,), exclude=("不停",)))
+    assert scores("水不停", some) == {}
+    assert scores("水不停，一停就好", some) == {"A": 4}
+
+
+@pytest.mark.parametrize(
+    ("scored", "outcome"),
+    [((5, 3), "file"), ((5, 4), "ask"), ((4, 0), "ask"), ((9, 8), "ask"), ((0, 0), "none")],
+)
+def test_filed_alone_from_a_score_and_a_lead(scored: tuple[int, int], outcome: str) -> None:
+    first, second = scored
+    assert decide("灯", rules(A={"灯": first}, B={"灯": second})).outcome == outcome
+
+
+def test_some_categories_are_never_filed_without_asking() -> None:
+    document = RulesDocument(
+        "1", (leaf("A", alone=False),), {"A": Lexicon({"在吗": 9})}, {}, "", Thresholds()
     )
+    decision = decide("在吗", compile_rules(document))
+    assert (decision.outcome, decision.category) == (Outcome.ASK, "A")
 
 
-def test_the_longest_prefix_counts_once() -> None:
-    prefixes = (Prefix("提", "B"), Prefix("提个建议", "A"))
-    decision = decide("提个建议:修路", rules(leaf("A", "建议"), leaf("B", "修"), prefixes=prefixes))
-    assert [(item.category, round(item.score, 1)) for item in decision.candidates] == [("A", 8.8), ("B", 1.0)]
+def test_what_is_unclear_is_only_a_candidate_when_nothing_else_is() -> None:
+    some = rules(unclear="U", U={"坏了": 9}, A={"灯": 2})
+    assert scores("灯坏了", some) == {"A": 2}
+    assert scores("坏了", some) == {"U": 9}
+
+
+def test_nothing_to_file() -> None:
+    some = rules(A={"灯": 9}, nothing={"修好了": 3, "不用来": 3})
+    assert decide("灯修好了", some).outcome is Outcome.FILE
+    settled = decide("灯修好了，不用来了", some)
+    assert (settled.outcome, settled.category, settled.danger) == (Outcome.NONE, None, Danger.NONE)
+
+
+def test_a_question_is_known_as_one() -> None:
+    some = rules(A={"低保": 9}, question={"怎么": 3, "要什么": 3})
+    assert decide("低保怎么办，要什么材料", some).question
+    assert not decide("低保怎么还没发", some).question
+
+
+@pytest.mark.parametrize(
+    ("danger", "category", "level"),
+    [
+        (10, 0, "alarm"),
+        (5, 0, "ask"),
+        (4, 0, "none"),
+        (1, 9, "alarm"),  # clearly an urgent category, and something speaks for danger
+        (0, 9, "ask"),
+        (-9, 9, "ask"),
+    ],
+)
+def test_levels_of_danger(danger: int, category: int, level: str) -> None:
+    some = rules(EM={"火": category, "旧": 1}, danger={"火": danger, "无": 1})
+    assert decide("火", some).danger == level
+
+
+def test_an_alarm_puts_the_urgent_category_first() -> None:
+    some = rules(A={"配电盒": 9}, EM={"闪": 2}, danger={"滋滋": 6, "蓝光": 6})
+    decision = decide("配电盒滋滋地闪蓝光", some)
+    assert (decision.outcome, decision.danger) == (Outcome.FILE, Danger.ALARM)
+    assert [one.category for one in decision.candidates] == ["EM", "A"]
+
+
+def test_rules_without_words_of_danger_trust_their_urgent_categories() -> None:
+    assert decide("火", rules(EM={"火": 9})).danger is Danger.ALARM
 
 
 def test_the_version_follows_the_content() -> None:
-    one = rules(leaf("A", "路灯"))
-    assert one.version == rules(leaf("A", "路灯")).version
-    assert one.version != rules(leaf("A", "路灯", "灯杆")).version
+    one = rules(A={"路灯": 3})
+    assert one.version == rules(A={"路灯": 3}).version
+    assert one.version != rules(A={"路灯": 4}).version
     assert one.version.startswith("1+")
 
 

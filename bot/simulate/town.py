@@ -74,7 +74,7 @@ class Town:
 
     def keyword(self, leaf: str) -> str:
         """How somebody who knows the rules names a category."""
-        return self.app.offices.current.rules.leaves[leaf].keywords[0]
+        return self.app.offices.current.rules.leaves[leaf].name
 
     async def token(self, area: str) -> str:
         """The QR token of a place."""
