@@ -1,16 +1,20 @@
 """Which category a text is about, and whether somebody may be in danger: decided from words alone."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, reduce
+from operator import or_
 
-from routing.rules import VETO, Combo, Rules, Scope, Sense, Vote
+from routing.rules import FULL, HALF, LANE, VETO, Combo, Rules, Scope, in_lane
 from routing.text import normalize
 
 MOST_CANDIDATES = 3
 
 Span = tuple[int, int]
 Hit = tuple[int, int, int]  # which pattern, from where, to where
+Vote = tuple[int, int, str]  # for whom, a position in `Rules.owners`; the weight; the words
 Ranked = list[tuple[int, int]]  # owners and their scores, best first
 
 
@@ -56,24 +60,24 @@ class Reason:
 
 def decide(text: str, rules: Rules) -> Decision:
     """Never raises, whatever the text; the same text and rules always give the same decision."""
-    evidence = _evidence(text, rules)
-    scores: dict[int, int] = {}
-    for owner, weight, _ in evidence:
-        scores[owner] = scores.get(owner, 0) + weight
-    senses = {sense: scores.pop(owner, 0) for owner, sense in enumerate(Sense, len(rules.leaves))}
-    ranked = _rank(scores, {owner for owner, weight, _ in evidence if weight > 0}, rules)
-    danger = _danger(senses[Sense.DANGER], ranked, rules)
-    ranked = _urgent_first(ranked, rules) if danger is Danger.ALARM else ranked
-    outcome = _outcome(ranked, danger, senses[Sense.NOTHING], rules)
+    evidence = _gather(text, rules)
+    total, backed = _weigh(evidence, rules)
+    left = _lanes(total & backed, rules)
+    danger_score, nothing, question = _lanes(total, rules)[len(rules.leaves) :]
+    ranked = _rank(list(left), rules)
+    danger = _danger(danger_score - HALF, ranked, rules)
+    if danger is Danger.ALARM:
+        ranked = _urgent_first(ranked, left, rules)
+    outcome = _outcome(ranked, danger, nothing - HALF, rules)
     category = rules.owners[ranked[0][0]] if outcome is not Outcome.NONE else None
     return Decision(
         outcome,
         category,
-        _candidates(ranked[:MOST_CANDIDATES], evidence, rules),
+        tuple([_candidate(owner, score, evidence, rules) for owner, score in ranked]),
         danger,
         rules.leaves[category].scope if category else None,
         rules.version,
-        senses[Sense.QUESTION] >= rules.thresholds.question,
+        question - HALF >= rules.thresholds.question,
     )
 
 
@@ -96,47 +100,71 @@ def to_json(decision: Decision, text: str) -> dict[str, object]:
 
 def reasons(text: str, rules: Rules) -> dict[str, tuple[Reason, ...]]:
     """Everything that was said for or against each category and sense, the weightiest first."""
+    evidence = _gather(text, rules)
     found: dict[str, list[Reason]] = {}
-    for owner, weight, words in _evidence(text, rules):
-        found.setdefault(rules.owners[owner], []).append(Reason(words, weight))
-    return {owner: tuple(sorted(said, key=lambda one: -abs(one.weight))) for owner, said in found.items()}
+    for owner, code in enumerate(rules.owners):
+        for weight, words in _said_about(owner, evidence, rules):
+            found.setdefault(code, []).append(Reason(words, weight))
+    return {code: tuple(sorted(said, key=lambda one: -abs(one.weight))) for code, said in found.items()}
 
 
 # --- gathering --------------------------------------------------------------------------------
 
 
-def _evidence(text: str, rules: Rules) -> list[Vote]:
-    """Every vote that the text casts: most texts hold words that vote wherever they stand, and no more."""
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """The patterns that were said, the votes that do not count, and those that came from more than a word."""
+
+    said: set[int]
+    hidden: frozenset[tuple[int, int]]  # pattern and owner
+    more: tuple[Vote, ...]
+
+
+def _gather(text: str, rules: Rules) -> _Evidence:
     hits = rules.matcher.find_matches_as_indexes(normalize(text), overlapping=True)
     said = {index for index, _, _ in hits}
-    if said.isdisjoint(rules.intricate):
-        return [vote for index in said for vote in rules.votes[index]]
-    return list(_intricate(hits, rules))
-
-
-def _intricate(hits: list[Hit], rules: Rules) -> Iterator[Vote]:
+    intricate = said & rules.intricate
+    if not intricate:
+        return _Evidence(said, frozenset(), ())
     places: dict[int, list[Span]] = {}
     for index, start, end in hits:
         places.setdefault(index, []).append((start, end))
-    hidden = _hidden(places, rules)
-    for index, spans in places.items():
-        for vote in rules.votes[index]:
-            if vote[0] not in hidden or _open(spans, hidden[vote[0]]):
-                yield vote
-    yield from _beginning(places, rules)
-    yield from _together(places, hidden, rules)
+    covered = _covered(intricate, places, rules)
+    more = (*_beginning(intricate, places, rules), *_together(intricate, places, covered, rules))
+    return _Evidence(said, frozenset(_hidden(places, covered, rules)), more)
 
 
-def _beginning(places: dict[int, list[Span]], rules: Rules) -> tuple[Vote, ...]:
+def _covered(intricate: set[int], places: dict[int, list[Span]], rules: Rules) -> dict[int, list[Span]]:
+    """For each owner the places where its words do not count."""
+    covered: dict[int, list[Span]] = {}
+    for index in intricate:
+        for owner in rules.patterns[index].hides_from:
+            covered.setdefault(owner, []).extend(places[index])
+    return covered
+
+
+def _hidden(
+    places: dict[int, list[Span]], covered: dict[int, list[Span]], rules: Rules
+) -> Iterator[tuple[int, int]]:
+    for owner, hiding in covered.items():
+        for index, spans in places.items():
+            if index in rules.weights[owner] and not _open(spans, hiding):
+                yield index, owner
+
+
+def _beginning(intricate: set[int], places: dict[int, list[Span]], rules: Rules) -> Iterator[Vote]:
     """The votes of the longest beginning."""
-    begun = [index for index in places.keys() & rules.intricate if places[index][0][0] == 0]
-    starts = [rules.patterns[index] for index in begun if rules.patterns[index].starts]
-    return max(starts, key=lambda pattern: len(pattern.text)).starts if starts else ()
+    begun = [rules.patterns[index] for index in intricate if places[index][0][0] == 0]
+    longest = max((one for one in begun if one.starts), key=lambda one: len(one.text), default=None)
+    if longest:
+        yield from ((owner, weight, longest.text + "…") for owner, weight in longest.starts.items())
 
 
-def _together(places: dict[int, list[Span]], hidden: dict[int, list[Span]], rules: Rules) -> Iterator[Vote]:
+def _together(
+    intricate: set[int], places: dict[int, list[Span]], covered: dict[int, list[Span]], rules: Rules
+) -> Iterator[Vote]:
     found: dict[int, dict[int, list[Span]]] = {}
-    for index in places.keys() & rules.intricate:
+    for index in intricate:
         for number, part in rules.patterns[index].parts:
             found.setdefault(number, {}).setdefault(part, []).extend(places[index])
     for number, parts in found.items():
@@ -144,18 +172,9 @@ def _together(places: dict[int, list[Span]], hidden: dict[int, list[Span]], rule
         if (
             len(parts) == len(combo.parts)
             and VETO not in parts
-            and _holds(combo, parts, hidden.get(owner, ()))
+            and _holds(combo, parts, covered.get(owner, ()))
         ):
             yield owner, combo.score, combo.name
-
-
-def _hidden(places: dict[int, list[Span]], rules: Rules) -> dict[int, list[Span]]:
-    """For each owner, where its words do not count."""
-    hidden: dict[int, list[Span]] = {}
-    for index in places.keys() & rules.intricate:
-        for owner in rules.patterns[index].hides_from:
-            hidden.setdefault(owner, []).extend(places[index])
-    return hidden
 
 
 def _open(spans: Iterable[Span], hidden: Sequence[Span]) -> list[Span]:
@@ -177,28 +196,81 @@ def _holds(combo: Combo, parts: dict[int, list[Span]], hidden: Sequence[Span]) -
     return bool(ends)
 
 
+# --- weighing ---------------------------------------------------------------------------------
+
+
+def _weigh(evidence: _Evidence, rules: Rules) -> tuple[int, int]:
+    """Each owner's score in its lane, and the lanes of the categories that anything speaks for."""
+    total = sum(map(rules.scores.__getitem__, evidence.said), _middle(len(rules.owners)))
+    backed = reduce(or_, map(rules.support.__getitem__, evidence.said), 0)
+    for index, owner in evidence.hidden:
+        total -= in_lane(owner, rules.weights[owner][index])
+        if not any(weight > 0 for weight, _ in _said_about(owner, evidence, rules)):
+            backed &= ~in_lane(owner, FULL)
+    for owner, weight, _ in evidence.more:
+        total += in_lane(owner, weight)
+        backed |= in_lane(owner, FULL) if weight > 0 and owner < len(rules.leaves) else 0
+    return total, backed
+
+
+@cache
+def _middle(owners: int) -> int:
+    """Half a lane for everybody: with it no score is negative, and none borrows from its neighbour."""
+    return sum(in_lane(owner, HALF) for owner in range(owners))
+
+
+def _lanes(scores: int, rules: Rules) -> list[int]:
+    """Every owner's score with half a lane added; 0 for who is not backed."""
+    packed = scores.to_bytes(len(rules.owners) * LANE // 8, sys.byteorder)
+    return memoryview(packed).cast("H").tolist()
+
+
+def _said_about(owner: int, evidence: _Evidence, rules: Rules) -> list[tuple[int, str]]:
+    """Weight and words of all that counts for or against an owner."""
+    weights, patterns = rules.weights[owner], rules.patterns
+    counted = [(weights[index], patterns[index].text) for index in evidence.said & weights.keys()]
+    for index, whom in evidence.hidden:
+        if whom == owner:
+            counted.remove((weights[index], patterns[index].text))
+    return counted + [(weight, words) for whom, weight, words in evidence.more if whom == owner]
+
+
+def _candidate(owner: int, score: int, evidence: _Evidence, rules: Rules) -> Candidate:
+    said = sorted([(-weight, words) for weight, words in _said_about(owner, evidence, rules) if weight > 0])
+    return Candidate(rules.owners[owner], score, tuple([words for _, words in said]))
+
+
 # --- deciding ---------------------------------------------------------------------------------
 
 
-def _rank(scores: dict[int, int], backed: set[int], rules: Rules) -> Ranked:
-    """What any word speaks for, best first, in the file's order where equal; others may speak against it.
+def _rank(left: list[int], rules: Rules) -> Ranked:
+    """The best that any word speaks for, in the file's order where equal; others may speak against it.
 
     What only says that something is unclear is no choice beside real ones.
     """
-    ranked = sorted(((owner, score) for owner, score in scores.items() if owner in backed), key=_by_score)
-    return [item for item in ranked if rules.owners[item[0]] != rules.unclear] or ranked
+    last, unclear = rules.unclear_at, 0
+    if last is not None:
+        unclear, left[last] = left[last], 0
+    return _best(left) or ([(last, unclear - HALF)] if last is not None and unclear else [])
 
 
-def _by_score(item: tuple[int, int]) -> tuple[int, int]:
-    return -item[1], item[0]
+def _best(left: list[int]) -> Ranked:
+    ranked: Ranked = []
+    while len(ranked) < MOST_CANDIDATES and (score := max(left, default=0)):
+        owner = left.index(score)
+        ranked.append((owner, score - HALF))
+        left[owner] = 0
+    return ranked
 
 
-def _urgent_first(ranked: Ranked, rules: Rules) -> Ranked:
-    return sorted(ranked, key=lambda item: not _is_urgent(item[0], rules))
-
-
-def _is_urgent(owner: int, rules: Rules) -> bool:
-    return rules.leaves[rules.owners[owner]].scope is Scope.URGENT
+def _urgent_first(ranked: Ranked, left: list[int], rules: Rules) -> Ranked:
+    """The best urgent category before all others, whatever scores more."""
+    urgent = [(-left[owner], owner) for owner in rules.urgent if left[owner]]
+    if not urgent:
+        return ranked
+    score, first = min(urgent)
+    others = [item for item in ranked if item[0] != first]
+    return [(first, -score - HALF), *others[: MOST_CANDIDATES - 1]]
 
 
 def _outcome(ranked: Ranked, danger: Danger, nothing: int, rules: Rules) -> Outcome:
@@ -219,18 +291,7 @@ def _danger(score: int, ranked: Ranked, rules: Rules) -> Danger:
     """Words of danger decide. A category of urgent matters alarms with them, or where a file has none."""
     if score >= rules.thresholds.danger_alarm:
         return Danger.ALARM
-    urgent = bool(ranked) and _is_urgent(ranked[0][0], rules)
+    urgent = bool(ranked) and ranked[0][0] in rules.urgent
     if urgent and _is_clear(ranked, rules) and (score > 0 or not rules.gated):
         return Danger.ALARM
     return Danger.ASK if urgent or score >= rules.thresholds.danger_ask else Danger.NONE
-
-
-def _candidates(ranked: Ranked, evidence: list[Vote], rules: Rules) -> tuple[Candidate, ...]:
-    matched: dict[int, list[tuple[int, str]]] = {owner: [] for owner, _ in ranked}
-    for owner, weight, words in evidence:
-        if weight > 0 and owner in matched:
-            matched[owner].append((-weight, words))
-    return tuple(
-        Candidate(rules.owners[owner], score, tuple(words for _, words in sorted(matched[owner])))
-        for owner, score in ranked
-    )

@@ -9,8 +9,6 @@ from types import MappingProxyType
 
 from ahocorasick_rs import AhoCorasick
 
-from routing.text import normalize
-
 BOT = "bot"  # the role of categories that the bot answers itself
 GUIDED_LIMIT = "T9"
 
@@ -75,7 +73,7 @@ class Combo:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """All that speaks for one owner, a category or a sense. A negative weight speaks against it.
+    """All that speaks for one owner, a category or a sense, in normalized words; negative is against.
 
     A word counts once, however often it is said. Inside an excluded phrase it does not count;
     `starts` counts at the beginning of a text only, the longest alone.
@@ -114,25 +112,14 @@ class RulesDocument:
     thresholds: Thresholds
 
 
-Vote = tuple[
-    int, int, str
-]  # for whom, a position in `Rules.owners`; the weight; the words as the file has them
-
-
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One string to look for, and everything that hangs on it."""
+    """One string to look for, and what it does beside voting. An owner is a position in `Rules.owners`."""
 
     text: str
-    votes: tuple[Vote, ...]
-    starts: tuple[Vote, ...]
-    hides_from: tuple[int, ...]
+    starts: Mapping[int, int]
+    hides_from: frozenset[int]
     parts: tuple[tuple[int, int], ...]  # a combo and which part of it; VETO forbids the combo
-
-    @property
-    def plain(self) -> bool:
-        """Whether it only votes, wherever it stands."""
-        return not (self.starts or self.hides_from or self.parts)
 
 
 VETO = -1
@@ -150,8 +137,12 @@ class Rules:
     owners: tuple[str, ...]
     combos: tuple[tuple[int, Combo], ...]  # with its owner
     patterns: tuple[Pattern, ...]
-    votes: tuple[tuple[Vote, ...], ...]  # of each pattern, for the quick way
+    weights: tuple[Mapping[int, int], ...]  # for each owner, the patterns that vote and how
+    scores: tuple[int, ...]  # the votes of each pattern, one lane for each owner
+    support: tuple[int, ...]  # the lanes of the categories that each pattern speaks for
     intricate: frozenset[int]  # the patterns that do more than vote
+    unclear_at: int | None  # the owner of what only says that something is unclear
+    urgent: frozenset[int]  # the owners of urgent matters
     gated: bool  # whether there are words of danger
     matcher: AhoCorasick
 
@@ -160,7 +151,8 @@ def compile_rules(document: RulesDocument) -> Rules:
     owners = (*(leaf.code for leaf in document.leaves), *Sense)
     lexicons = [document.lexicons.get(owner, Lexicon()) for owner in owners]
     combos = tuple((owner, combo) for owner, lexicon in enumerate(lexicons) for combo in lexicon.combos)
-    patterns = _patterns(lexicons, combos)
+    patterns, weights = _patterns(lexicons, combos)
+    scores, support = _packed(len(patterns), weights, len(document.leaves))
     return Rules(
         version=_version(document),
         leaves=MappingProxyType({leaf.code: leaf for leaf in document.leaves}),
@@ -170,11 +162,42 @@ def compile_rules(document: RulesDocument) -> Rules:
         owners=owners,
         combos=combos,
         patterns=patterns,
-        votes=tuple(pattern.votes for pattern in patterns),
-        intricate=frozenset(index for index, pattern in enumerate(patterns) if not pattern.plain),
+        weights=weights,
+        scores=scores,
+        support=support,
+        intricate=frozenset(
+            index for index, one in enumerate(patterns) if one.starts or one.hides_from or one.parts
+        ),
+        unclear_at=owners.index(document.unclear) if document.unclear in owners else None,
+        urgent=frozenset(place for place, leaf in enumerate(document.leaves) if leaf.scope is Scope.URGENT),
         gated=Sense.DANGER in document.lexicons,
         matcher=AhoCorasick([pattern.text for pattern in patterns]),
     )
+
+
+# The scores of all owners are kept in one integer, each in a lane of its own, so that what a word says for
+# and against everybody is one addition. A score stays far below half a lane, and half is added to each.
+LANE = 16
+FULL = (1 << LANE) - 1
+HALF = 1 << (LANE - 1)
+
+
+def in_lane(owner: int, number: int) -> int:
+    return number << (LANE * owner)
+
+
+def _packed(
+    patterns: int, weights: tuple[Mapping[int, int], ...], leaves: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """For each pattern its votes in lanes, and the lanes of the categories that it speaks for."""
+    scores, support = [0] * patterns, [0] * patterns
+    for owner, votes in enumerate(weights):
+        shift, full = LANE * owner, in_lane(owner, FULL if owner < leaves else 0)
+        for index, weight in votes.items():
+            scores[index] += weight << shift
+            if weight > 0:
+                support[index] |= full
+    return tuple(scores), tuple(support)
 
 
 def _version(document: RulesDocument) -> str:
@@ -183,38 +206,38 @@ def _version(document: RulesDocument) -> str:
 
 
 class _Draft:
-    """What hangs on each string, while it is being gathered."""
+    """All strings to look for, while they are being gathered."""
 
     def __init__(self) -> None:
-        self.votes: defaultdict[str, list[Vote]] = defaultdict(list)
-        self.starts: defaultdict[str, list[Vote]] = defaultdict(list)
-        self.hides: defaultdict[str, list[int]] = defaultdict(list)
-        self.parts: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        self.places: dict[str, int] = {}
+        self.starts: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        self.hides: defaultdict[int, set[int]] = defaultdict(set)
+        self.parts: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+
+    def place(self, text: str) -> int:
+        return self.places.setdefault(text, len(self.places))
 
     def patterns(self) -> Iterator[Pattern]:
-        for text in {**self.votes, **self.starts, **self.hides, **self.parts}:
-            yield Pattern(
-                text,
-                tuple(self.votes.get(text, ())),
-                tuple(self.starts.get(text, ())),
-                tuple(self.hides.get(text, ())),
-                tuple(self.parts.get(text, ())),
-            )
+        for text, index in self.places.items():
+            hides = frozenset(self.hides.get(index, ()))
+            yield Pattern(text, self.starts.get(index, {}), hides, tuple(self.parts.get(index, ())))
 
 
-def _patterns(lexicons: list[Lexicon], combos: Iterable[tuple[int, Combo]]) -> tuple[Pattern, ...]:
+def _patterns(
+    lexicons: list[Lexicon], combos: Iterable[tuple[int, Combo]]
+) -> tuple[tuple[Pattern, ...], tuple[Mapping[int, int], ...]]:
+    """The strings to look for, and for each owner which of them vote and how."""
     draft = _Draft()
+    weights = [{draft.place(word): weight for word, weight in one.keywords.items()} for one in lexicons]
     for owner, lexicon in enumerate(lexicons):
-        for word, weight in lexicon.keywords.items():
-            draft.votes[normalize(word)].append((owner, weight, word))
         for word, weight in lexicon.starts.items():
-            draft.starts[normalize(word)].append((owner, weight, word + "…"))
+            draft.starts[draft.place(word)][owner] = weight
         for phrase in lexicon.exclude:
-            draft.hides[normalize(phrase)].append(owner)
+            draft.hides[draft.place(phrase)].add(owner)
     for number, (_, combo) in enumerate(combos):
         for part, word in _parts(combo):
-            draft.parts[normalize(word)].append((number, part))
-    return tuple(draft.patterns())
+            draft.parts[draft.place(word)].append((number, part))
+    return tuple(draft.patterns()), tuple(weights)
 
 
 def _parts(combo: Combo) -> Iterator[tuple[int, str]]:

@@ -28,7 +28,7 @@ def check(rules: RulesOption = None, config: ConfigOption = None) -> None:
 
     path = _file(rules, config)
     compiled = load_rules(path)
-    words = sum(1 for votes in compiled.votes if votes)
+    words = len({index for votes in compiled.weights for index in votes})
     out.print(
         f"{path}: {len(compiled.leaves)} categories, {words} keywords, {len(compiled.combos)} combinations, "
         f"version {compiled.version}"
@@ -47,7 +47,7 @@ def explain(text: str, rules: RulesOption = None, config: ConfigOption = None) -
 
 @rules_app.command("test")
 @refusing
-def test(
+def measure(
     file: Annotated[Path | None, typer.Argument(help="a CSV of labelled texts")] = None,
     rules: RulesOption = None,
     text: TextOption = "text",
@@ -84,7 +84,7 @@ def _test_history(path: Path, config: Path | None) -> None:
 
 @rules_app.command("mine")
 @refusing
-def mine(
+def learn(
     train: Annotated[Path, typer.Option("--train", help="a CSV of labelled texts")],
     target: Annotated[Path, typer.Option("--out", help="the rule file to write")],
     most: Annotated[
@@ -104,6 +104,6 @@ def mine(
         refuse(f"{train}: {error}")
     except ImportError:
         refuse("mining needs scikit-learn: pip install 'huiyin[mine]'")
-    mining.write_rules(target, f"{train.stem} {datetime.now(UTC):%Y-%m-%d}", weights)
+    target.write_text(mining.rule_file(train.stem, weights), encoding="utf-8")
     words = {word for one in weights.values() for word in one}
     out.print(f"{target}: {len(words)} keywords for {len(weights)} categories, from {len(rows)} texts")

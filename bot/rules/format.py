@@ -18,9 +18,28 @@ _REGULAR = re.compile(r"\.[*+?]|\\[a-zA-Z.]|\(\?|\[[^\]]*\]|\(.*\|.*\)|[^|]\|[^|
 def _word(text: str) -> str:
     if not normalize(text):
         raise ValueError("不能是空的")
-    if _REGULAR.search(text):
-        raise ValueError(f"“{text}”像正则表达式，这里只写词：几种说法就写成几个词，或者用 <词组>")
+    _refuse_regular(text)
     return text
+
+
+def _words(value: object) -> object:
+    """A row of words with spaces between them is checked as a whole: there are tens of thousands."""
+    if not isinstance(value, str):
+        return value
+    _refuse_regular(value)
+    return value.split()
+
+
+def _refuse_regular(text: str) -> None:
+    if found := _REGULAR.search(text):
+        raise ValueError(f"“{found[0]}”像正则表达式，这里只写词：几种说法就写成几个词，或者用 <词组>")
+
+
+def _each_word(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not normalize("".join(words)) or not all(map(str.strip, words)):
+        raise ValueError("不能是空的")
+    _refuse_regular(" ".join(words))
+    return words
 
 
 def _reply(text: str) -> str:
@@ -32,7 +51,7 @@ def _reply(text: str) -> str:
 
 
 def _weighted(value: object) -> object:
-    return {str(BY_LENGTH): value} if isinstance(value, list) else value
+    return {str(BY_LENGTH): value} if isinstance(value, list | str) else value
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -41,11 +60,11 @@ Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Weight = Annotated[int, Field(ge=-MOST_WEIGHT, le=MOST_WEIGHT)]
-WordList = Annotated[tuple[Word, ...], Field(min_length=1)]
-Keywords = Annotated[dict[Weight, WordList], BeforeValidator(_weighted)]
-Part = Annotated[
-    tuple[Word, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+# Written as a list, or as one line of words with spaces between them.
+WordList = Annotated[
+    tuple[str, ...], BeforeValidator(_words), Field(min_length=1), AfterValidator(_each_word)
 ]
+Keywords = Annotated[dict[Weight, WordList], BeforeValidator(_weighted)]
 
 
 class _Model(BaseModel):
@@ -56,10 +75,10 @@ class ComboRule(_Model):
     """Either all of `all`, anywhere, or `then` in this order with at most `within` characters between."""
 
     score: Weight
-    all: tuple[Part, ...] = ()
-    then: tuple[Part, ...] = ()
+    all: tuple[WordList, ...] = ()
+    then: tuple[WordList, ...] = ()
     within: Annotated[int, Field(ge=0, le=100)] = 12
-    unless: tuple[Word, ...] = ()
+    unless: WordList | None = None
 
 
 class Voice(_Model):
@@ -67,7 +86,7 @@ class Voice(_Model):
 
     keywords: Keywords = {}
     combos: tuple[ComboRule, ...] = ()
-    exclude: tuple[Word, ...] = ()
+    exclude: WordList | None = None
     starts: dict[Weight, WordList] = {}
 
 
@@ -136,14 +155,17 @@ class Leaf(_Model):
     support_roles: tuple[Role, ...] = ()
     keywords: Keywords = {}
     combos: tuple[ComboRule, ...] = ()
-    exclude: tuple[Word, ...] = ()
+    exclude: WordList | None = None
+    starts: dict[Weight, WordList] = {}
     examples: tuple[Text, ...] = ()
     photo_required: bool = False
     alone: bool = True
 
     @property
     def voice(self) -> Voice:
-        return Voice(keywords=self.keywords, combos=self.combos, exclude=self.exclude)
+        return Voice.model_construct(
+            keywords=self.keywords, combos=self.combos, exclude=self.exclude, starts=self.starts
+        )
 
 
 class Group(_Model):

@@ -48,7 +48,7 @@ def read_document(path: Path) -> RulesDocument:
     reader = _LexiconReader(taxonomy, Groups(sources))
     for document, lexical in sources:
         reader.read(document, lexical)
-    _raise([*reader.groups.problems, *reader.problems, *reader.unreachable(main)])
+    _raise([*reader.groups.problems, *reader.problems, *reader.unreachable(main, taxonomy)])
     return RulesDocument(
         version=taxonomy.meta.version,
         leaves=tuple(_leaf(group.code, leaf) for _, group, leaf in taxonomy.leaves()),
@@ -75,13 +75,13 @@ def _included(main: Document, taxonomy: Taxonomy) -> Iterator[tuple[Document, Le
 
 @dataclass(slots=True)
 class _Gathered:
-    """What several files say about one owner; `line` knows where each word stands."""
+    """What several files say about one owner, words as they are compared."""
 
     keywords: dict[str, int] = field(default_factory=dict)
     combos: list[Combo] = field(default_factory=list)
-    exclude: list[str] = field(default_factory=list)
+    exclude: set[str] = field(default_factory=set)
     starts: dict[str, int] = field(default_factory=dict)
-    lines: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, tuple[Document, Location]] = field(default_factory=dict)  # where a keyword stands
 
 
 class _LexiconReader:
@@ -95,9 +95,9 @@ class _LexiconReader:
         self._codes = {leaf.service_code for _, _, leaf in taxonomy.leaves()}
         self._gathered: dict[str, _Gathered] = {}
         for rule in taxonomy.meta.prefix_rules:
-            self._of(rule.code).starts[rule.prefix] = taxonomy.meta.thresholds.prefix_bonus
+            self._of(rule.code).starts[normalize(rule.prefix)] = taxonomy.meta.thresholds.prefix_bonus
         for sign in taxonomy.meta.danger_signs:
-            self._of(Sense.DANGER).keywords[sign] = rules.Thresholds().danger_ask
+            self._of(Sense.DANGER).keywords[normalize(sign)] = rules.Thresholds().danger_ask
 
     def read(self, document: Document, lexical: Lexical) -> None:
         for owner, loc, voice in _voices(lexical):
@@ -108,17 +108,21 @@ class _LexiconReader:
 
     def lexicons(self) -> Mapping[str, Lexicon]:
         return {
-            owner: Lexicon(said.keywords, tuple(said.combos), tuple(said.exclude), said.starts)
+            owner: Lexicon(said.keywords, tuple(said.combos), tuple(sorted(said.exclude)), said.starts)
             for owner, said in self._gathered.items()
         }
 
-    def unreachable(self, main: Document) -> Iterator[Problem]:
-        """Categories that no word can ever bring up, where words decide at all."""
-        for loc, _, leaf in parse_taxonomy(main).leaves():
-            said = self._gathered.get(leaf.service_code, _Gathered())
+    def unreachable(self, document: Document, taxonomy: Taxonomy) -> Iterator[Problem]:
+        """Words that never count, and categories that no word can ever bring up."""
+        for owner, said in self._gathered.items():
+            for word in sorted(said.exclude & said.keywords.keys()):
+                where, loc = said.lines[word]
+                yield where.problem(loc, f"{owner} 的“{word}”又是关键词又在 exclude 里，永远不算")
+        for loc, _, leaf in taxonomy.leaves():
+            said = self._of(leaf.service_code)
             weights = [*said.keywords.values(), *said.starts.values(), *(one.score for one in said.combos)]
             if max(weights, default=0) <= 0:
-                yield main.problem(
+                yield document.problem(
                     (*loc, "service_code"), f"{leaf.service_code} 没有一个词会选中它，请给它关键词"
                 )
 
@@ -127,67 +131,54 @@ class _LexiconReader:
 
     def _read_voice(self, document: Document, owner: str, loc: Location, voice: Voice) -> None:
         said = self._of(owner)
-        excluded = set(map(normalize, self._expanded(document, (*loc, "exclude"), voice.exclude)))
-        said.exclude += sorted(excluded)
-        for where, word, weight in self._weighted(document, (*loc, "keywords"), voice.keywords):
-            self._add(document, where, owner, word, weight, excluded)
+        said.exclude |= set(self._plain(document, (*loc, "exclude"), voice.exclude or ()))
+        for weight, words in voice.keywords.items():
+            # A plain list has no line of its own for the weight.
+            where = (*loc, "keywords") if weight == BY_LENGTH else (*loc, "keywords", str(weight))
+            for index, written in enumerate(words):
+                for plain in self._plain(document, (*where, index), (written,)):
+                    self._add(document, (*where, index), owner, plain, weight or self._by_length(plain))
         for weight, words in voice.starts.items():
-            said.starts |= dict.fromkeys(self._expanded(document, (*loc, "starts"), words), weight)
+            said.starts |= dict.fromkeys(self._plain(document, (*loc, "starts"), words), weight)
         for index, rule in enumerate(voice.combos):
             self._add_combo(document, (*loc, "combos", index), owner, rule)
 
-    def _weighted(
-        self, document: Document, loc: Location, keywords: Keywords
-    ) -> Iterator[tuple[Location, str, int]]:
-        for weight, words in keywords.items():
-            # A plain list has no line of its own for the weight.
-            inner = loc if weight == BY_LENGTH else (*loc, str(weight))
-            for index, written in enumerate(words):
-                for word in self.groups.expand(document, (*inner, index), written):
-                    yield (*inner, index), word, weight or self._by_length(word)
+    def _plain(self, document: Document, loc: Location, words: Iterable[str]) -> Iterator[str]:
+        """The words with their groups written out, as they are compared."""
+        for written in words:
+            for word in self.groups.expand(document, loc, written):
+                yield normalize(word)
 
-    def _by_length(self, word: str) -> int:
-        plain = normalize(word)
+    def _by_length(self, plain: str) -> int:
         weight = {1: 1, 2: 3, 3: 5}.get(len(plain), 8)
         return max(1, round(weight * self._meta.weak_weight)) if plain in self._weak else weight
 
-    def _add(
-        self, document: Document, loc: Location, owner: str, word: str, weight: int, excluded: set[str]
-    ) -> None:
-        said, plain, line = self._of(owner), normalize(word), document.line_of(loc)
-        here = f"{document.file} 第 {line} 行"
-        if plain in excluded:
-            self.problems.append(
-                document.problem(loc, f"{owner} 的“{word}”又是关键词又在 exclude 里，永远不算")
-            )
-        elif plain in said.lines:
-            known = {normalize(one): weight for one, weight in said.keywords.items()}[plain]
-            same = f"写了两次，前一次在 {said.lines[plain]}"
-            other = f"有两个分数：{said.lines[plain]} 是 {known}，这里是 {weight}，请留一个"
-            self.problems.append(
-                document.problem(loc, f"{owner} 的关键词“{word}”" + (same if known == weight else other))
-            )
-        else:
-            said.keywords[word] = weight
-            said.lines[plain] = here
+    def _add(self, document: Document, loc: Location, owner: str, plain: str, weight: int) -> None:
+        said = self._of(owner)
+        known = said.keywords.setdefault(plain, weight)
+        before = said.lines.setdefault(plain, (document, loc))
+        if before[1] is loc:
+            return
+        where = f"{before[0].file} 第 {before[0].line_of(before[1])} 行"
+        same = f"写了两次，前一次在 {where}"
+        other = f"有两个分数：{where} 是 {known}，这里是 {weight}，请留一个"
+        trouble = same if known == weight else other
+        self.problems.append(document.problem(loc, f"{owner} 的关键词“{plain}”{trouble}"))
 
     def _add_combo(self, document: Document, loc: Location, owner: str, rule: ComboRule) -> None:
         written = rule.then or rule.all
         if bool(rule.then) == bool(rule.all) or len(written) < 2:
             self.problems.append(document.problem(loc, "要么写 all，要么写 then，至少两项"))
             return
-        parts = tuple(tuple(self._expanded(document, loc, part)) for part in written)
-        unless = tuple(self._expanded(document, loc, rule.unless))
+        parts = tuple(tuple(self._plain(document, loc, part)) for part in written)
+        unless = tuple(self._plain(document, loc, rule.unless or ()))
         for part in parts:
-            if part and {normalize(one) for one in part} <= {normalize(one) for one in unless}:
+            if part and set(part) <= set(unless):
                 self.problems.append(
                     document.problem(loc, f"“{'、'.join(part)}”又要有又在 unless 里，永远不算")
                 )
         name = ("…" if rule.then else "+").join("/".join(part) for part in written)
         self._of(owner).combos.append(Combo(name, parts, rule.score, bool(rule.then), rule.within, unless))
-
-    def _expanded(self, document: Document, loc: Location, words: Iterable[str]) -> list[str]:
-        return list(itertools.chain.from_iterable(self.groups.expand(document, loc, one) for one in words))
 
 
 def _voices(lexical: Lexical) -> Iterator[tuple[str, Location, Voice]]:
