@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check bench
+.PHONY: install demo test check bench accuracy
 
 install: $(VENV)/installed
 
@@ -34,3 +34,6 @@ check: install
 
 bench: install
 	@$(BIN)/python -m tests.bench
+
+accuracy: install
+	@$(BIN)/python -m tests.accuracy

@@ -14,7 +14,7 @@ from routing.rules import Rules
 
 NOTHING = "-"  # the label of a text that there is nothing to file for
 CONFIDENT = 0.7  # the share of the texts that the most confident are
-_DANGEROUS, _HARMLESS = frozenset({"now", "indirect"}), "no"
+DANGEROUS, HARMLESS = frozenset({"now", "indirect"}), "no"
 
 
 class LabelError(Exception):
@@ -26,11 +26,13 @@ class Labelled:
     """A text and the categories that a person finds right for it, the best first.
 
     `danger`: `now` and `indirect` are emergencies, `no` is harmless, `maybe` may be taken either way.
+    `weight`: the text is a telling word that somebody wrote down, and how much it tells.
     """
 
     text: str
     labels: tuple[str, ...]
     danger: str = ""
+    weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,13 @@ class Figure:
         return "–" if self.value is None else f"{self.value:.3f}"
 
 
-def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
-    """The rows of a CSV; several labels are separated by `|`. Raises LabelError."""
+def read_labelled(
+    path: Path, text: str = "text", label: str = "label", part: str | None = None
+) -> list[Labelled]:
+    """The rows of a CSV (of one `part` where it has parts); several labels are separated by `|`.
+
+    Raises LabelError.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as opened:
             rows = csv.DictReader(opened)
@@ -85,12 +92,19 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
             if missing:
                 has = "、".join(rows.fieldnames or [])
                 raise LabelError(f"{path} 没有 {'、'.join(missing)} 这一列，有：{has}")
-            return [
-                Labelled(row[text] or "", tuple((row[label] or NOTHING).split("|")), row.get("danger") or "")
-                for row in rows
-            ]
-    except (OSError, UnicodeDecodeError) as error:
+            parts = part is not None and "part" in (rows.fieldnames or [])
+            return [_labelled(row, text, label) for row in rows if not parts or row["part"] == part]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path} 读不了：{error}") from None
+    except ValueError:
+        raise LabelError(f"{path} 的 weight 要是数字") from None
+
+
+def _labelled(row: dict[str, str], text: str, label: str) -> Labelled:
+    weight = float(row["weight"]) if row.get("weight") else None
+    return Labelled(
+        row[text] or "", tuple((row[label] or NOTHING).split("|")), row.get("danger") or "", weight
+    )
 
 
 def judge(rows: Sequence[Labelled], rules: Rules) -> list[Judged]:
@@ -119,9 +133,9 @@ def figures(judged: Sequence[Judged]) -> list[Figure]:
 def _danger_figures(judged: Sequence[Judged]) -> Iterator[Figure]:
     if not any(one.row.danger for one in judged):
         return
-    grave = [one for one in judged if one.row.danger in _DANGEROUS]
+    grave = [one for one in judged if one.row.danger in DANGEROUS]
     indirect = [one for one in grave if one.row.danger == "indirect"]
-    harmless = [one for one in judged if one.row.danger == _HARMLESS]
+    harmless = [one for one in judged if one.row.danger == HARMLESS]
     yield _share("emergencies: alarm or ask", grave, _heard)
     yield _share("… worded indirectly", indirect, _heard)
     yield _share("emergencies: alarm", grave, lambda one: one.decision.danger is Danger.ALARM)

@@ -3,24 +3,28 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bot.rules.measuring import DANGEROUS, HARMLESS, NOTHING, Labelled
 from routing.text import normalize
 
 LONGEST = 5  # characters of a word that is found; given phrases may be longer
 SCALE = 10  # a weight of 10 would decide alone
 # How far one text may bend the weights, and the weights below which a word says nothing for or against.
 _BEND = 0.05
-_FAINT_FOR, _FAINT_AGAINST = 0.05, 0.08
+_FAINT_FOR, _FAINT_AGAINST = 0.04, 0.06
 _STEPS = (8, 4, 2, 1.4, 1)  # how many times the budget is kept, round by round
 _RARE = 0.25  # how much more a word counts that more texts hold
 _WORD = re.compile(r"\w+")
 # What begins or ends like this is a piece of a sentence rather than a word, and no clerk could read it.
 _NO_BEGINNING = frozenset("的了着过吗呢吧啊么啦嘛呀哦们个里来到得地")
 _NO_END = frozenset("的一我你他她它就也还又很在把被给和跟是个这那得地")
+
+
+# A message is worth so much more, or a word that somebody wrote down less, than an ordinary example.
+_PHRASE, _DANGER, _CALM_TITLE = 0.2, 2.0, 0.5
 
 
 class MiningError(Exception):
@@ -90,7 +94,9 @@ def _sequences(examples: Sequence[Example]) -> tuple[list[str], Any]:
 
 
 def _is_whole(word: str) -> bool:
-    return len(word) == 1 or not (word[0] in _NO_BEGINNING or word[-1] in _NO_END)
+    if len(word) > 1 and (word[0] in _NO_BEGINNING or word[-1] in _NO_END):
+        return False
+    return not any(character.isascii() for character in word)  # 3号, a区: places and numbers
 
 
 def _first_fit(counts: Any, examples: Sequence[Example], labels: Sequence[str]) -> Any:
@@ -135,6 +141,53 @@ def _most_useful(weights: Any, counts: Any, most: int) -> list[int]:
     useful = (weights**2).sum(axis=0) * often**_RARE
     best = (-useful).argsort(kind="stable")[:most]
     return sorted(int(index) for index in best if useful[index])
+
+
+# --- which examples ---------------------------------------------------------------------------
+
+
+def of_categories(rows: Sequence[Labelled]) -> list[Example]:
+    """Every row for its first label. A row with a weight is a phrase; one that speaks against is left out."""
+    return [
+        Example(row.text, row.labels[0], _PHRASE * row.weight if row.weight else 1.0, bool(row.weight))
+        for row in rows
+        if row.weight is None or row.weight > 0
+    ]
+
+
+def of_danger(rows: Sequence[Labelled], urgent: frozenset[str]) -> list[Example]:
+    """Emergencies against the rest; what may be taken either way teaches nothing."""
+    return [example for row in rows for example in _of_danger(row, row.labels[0] in urgent)]
+
+
+def _of_danger(row: Labelled, urgent: bool) -> Iterator[Example]:
+    if row.weight is not None:
+        worth = (0.15 if urgent else 0.08) * max(row.weight, 0)
+        yield from [Example(row.text, _YES if urgent else _NO, worth, urgent)] if worth else []
+    elif row.danger in DANGEROUS:
+        yield Example(row.text, _YES, _DANGER)
+    elif row.danger == HARMLESS or not row.danger:
+        yield Example(row.text, _NO, 1.0 if row.danger else _CALM_TITLE)
+
+
+def of_nothing(rows: Sequence[Labelled]) -> list[Example]:
+    """Messages that there is nothing to file for against all others."""
+    found = []
+    for row in rows:
+        nothing = row.labels[0] == NOTHING
+        if row.weight is None:
+            found.append(Example(row.text, _YES if nothing else _NO, 1.0 if row.danger or nothing else 0.3))
+        elif row.weight > 0:
+            found.append(Example(row.text, _YES if nothing else _NO, 0.1 * row.weight, nothing))
+    return found
+
+
+_YES, _NO = "yes", "no"
+
+
+def mine_sense(examples: Sequence[Example], most: int) -> Mapping[str, int]:
+    """Words for and against what the examples of `yes` have in common."""
+    return mine(examples, most, frozenset({_YES}))[_YES]
 
 
 # --- writing ----------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """Rule files become rules: those that belong together are read, checked against each other, compiled."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from bot.files import Document, FileError, Location, Problem, Watched, load_document, validate
-from bot.rules.format import BY_LENGTH, ComboRule, Keywords, Leaf, Lexical, Meta, Taxonomy, Voice, WordFile
+from bot.rules.format import BY_LENGTH, ComboRule, Leaf, Lexical, Meta, Taxonomy, Voice, WordFile
 from bot.rules.wordgroups import Groups
 from routing import rules
 from routing.promises import promised_arrival
@@ -24,7 +24,13 @@ class RulesFile(Watched[Rules]):
 
 
 def load_rules(path: Path) -> Rules:
-    """Raises FileError with every mistake found."""
+    """Raises FileError with every mistake found. The same files are compiled once."""
+    beside = tuple((one, one.read_bytes()) for one in sorted(path.parent.glob("*.yaml")) if one.is_file())
+    return _compiled(path, beside)
+
+
+@lru_cache(maxsize=2)
+def _compiled(path: Path, beside: tuple[tuple[Path, bytes], ...]) -> Rules:
     return compile_rules(read_document(path))
 
 
@@ -134,36 +140,48 @@ class _LexiconReader:
         said.exclude |= set(self._plain(document, (*loc, "exclude"), voice.exclude or ()))
         for weight, words in voice.keywords.items():
             # A plain list has no line of its own for the weight.
-            where = (*loc, "keywords") if weight == BY_LENGTH else (*loc, "keywords", str(weight))
-            for index, written in enumerate(words):
-                for plain in self._plain(document, (*where, index), (written,)):
-                    self._add(document, (*where, index), owner, plain, weight or self._by_length(plain))
+            row = (*loc, "keywords") if weight == BY_LENGTH else (*loc, "keywords", str(weight))
+            self._read_row(document, row, owner, weight, words)
         for weight, words in voice.starts.items():
             said.starts |= dict.fromkeys(self._plain(document, (*loc, "starts"), words), weight)
         for index, rule in enumerate(voice.combos):
             self._add_combo(document, (*loc, "combos", index), owner, rule)
 
-    def _plain(self, document: Document, loc: Location, words: Iterable[str]) -> Iterator[str]:
+    def _read_row(
+        self, document: Document, row: Location, owner: str, weight: int, words: tuple[str, ...]
+    ) -> None:
+        """Words of one weight. There are tens of thousands, most of them as they are compared."""
+        said, place = self._of(owner), (document, row)
+        for plain in self._plain(document, row, words):
+            if plain in said.keywords:
+                self._complain_of_two(place, owner, plain, weight)
+            else:
+                said.keywords[plain] = weight or self._by_length(plain)
+                said.lines[plain] = place
+
+    def _plain(self, document: Document, row: Location, words: tuple[str, ...]) -> Iterable[str]:
         """The words with their groups written out, as they are compared."""
-        for written in words:
-            for word in self.groups.expand(document, loc, written):
-                yield normalize(word)
+        whole = "".join(words)
+        if "<" not in whole and whole == normalize(whole):
+            return words
+        return [
+            normalize(word)
+            for index, written in enumerate(words)
+            for word in self.groups.expand(document, (*row, index), written)
+        ]
 
     def _by_length(self, plain: str) -> int:
         weight = {1: 1, 2: 3, 3: 5}.get(len(plain), 8)
         return max(1, round(weight * self._meta.weak_weight)) if plain in self._weak else weight
 
-    def _add(self, document: Document, loc: Location, owner: str, plain: str, weight: int) -> None:
+    def _complain_of_two(self, place: tuple[Document, Location], owner: str, plain: str, weight: int) -> None:
         said = self._of(owner)
-        known = said.keywords.setdefault(plain, weight)
-        before = said.lines.setdefault(plain, (document, loc))
-        if before[1] is loc:
-            return
-        where = f"{before[0].file} 第 {before[0].line_of(before[1])} 行"
+        (before, row), known = said.lines[plain], said.keywords[plain]
+        where = f"{before.file} 第 {before.line_of(row)} 行"
         same = f"写了两次，前一次在 {where}"
         other = f"有两个分数：{where} 是 {known}，这里是 {weight}，请留一个"
-        trouble = same if known == weight else other
-        self.problems.append(document.problem(loc, f"{owner} 的关键词“{plain}”{trouble}"))
+        trouble = same if known == (weight or self._by_length(plain)) else other
+        self.problems.append(place[0].problem(place[1], f"{owner} 的关键词“{plain}”{trouble}"))
 
     def _add_combo(self, document: Document, loc: Location, owner: str, rule: ComboRule) -> None:
         written = rule.then or rule.all

@@ -1,0 +1,1 @@
+"""How well the shipped rules decide: `make accuracy`."""
