@@ -47,6 +47,7 @@ class _Card(_Model):
 class _File(_Model):
     sample: bool = False
     phones: dict[Text, Text] = {}
+    troubles: tuple[Word, ...] = ()
     cards: tuple[_Card, ...]
 
 
@@ -56,7 +57,7 @@ def load_cards(path: Path) -> PolicyCards:
     file = validate(document, _File)
     if problems := [*_problems(document, file)]:
         raise FileError(*problems)
-    return PolicyCards(tuple(_card(one, file) for one in file.cards), file.sample)
+    return PolicyCards(tuple(_card(one, file) for one in file.cards), file.troubles, file.sample)
 
 
 def _problems(document: Document, file: _File) -> Iterator[Problem]:

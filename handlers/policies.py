@@ -23,9 +23,9 @@ def look(turn: Turn, draft: Draft, decision: Decision) -> Draft:
 
 def _fitting(turn: Turn, draft: Draft, decision: Decision) -> PolicyCard | None:
     """What was asked last comes first. None where a person has to look, or any part is a report."""
-    if not _is_question(turn, decision, draft.category):
+    if draft.category_refused or not _is_question(turn, decision, draft.category):
         return None
-    if draft.agreed or draft.category_refused or draft.attachments:
+    if draft.agreed or draft.attachments or turn.office.policies.is_trouble(draft.text):
         return None
     if len(draft.pieces) <= 1:
         return _chosen(turn, draft, draft.text, decision)
@@ -36,7 +36,9 @@ def _fitting(turn: Turn, draft: Draft, decision: Decision) -> PolicyCard | None:
 
 
 def _is_question(turn: Turn, decision: Decision, category: str | None = None) -> bool:
-    return decision.question or is_asked_about(turn.office.leaf(category or decision.category))
+    """Whether it is put as a question, or surely belongs where people only ask."""
+    sure = decision.category if decision.outcome is Outcome.FILE else None
+    return decision.question or is_asked_about(turn.office.leaf(category or sure))
 
 
 def _chosen(turn: Turn, draft: Draft, text: str, decision: Decision) -> PolicyCard | None:

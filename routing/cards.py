@@ -29,13 +29,22 @@ class PolicyCard:
 
 @dataclass(frozen=True, slots=True)
 class PolicyCards:
-    """The office's cards. `sample` says that nobody has adapted them to the place yet."""
+    """The office's cards. `troubles` are words, as compared, by which somebody reports rather than asks.
+
+    `sample` says that nobody has adapted the cards to the place yet.
+    """
 
     cards: tuple[PolicyCard, ...] = ()
+    troubles: tuple[str, ...] = ()
     sample: bool = False
 
     def get(self, card: str | None) -> PolicyCard | None:
         return next((one for one in self.cards if one.id == card), None)
+
+    def is_trouble(self, text: str) -> bool:
+        """Whether something has gone wrong (种粮补贴没到账): then no list of papers is an answer."""
+        plain = normalize(text)
+        return any(word in plain for word in self.troubles)
 
 
 def is_asked_about(leaf: Leaf | None) -> bool:

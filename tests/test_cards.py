@@ -84,6 +84,14 @@ def test_at48_an_outdated_card_is_no_answer() -> None:
     assert choose(CARDS[:1], "居住证怎么办", [CERTIFICATES], date(2026, 11, 24)) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [("种粮补贴没到账怎么办", True), ("居住证迟迟 没下來", True), ("种粮补贴怎么领", False), ("", False)],
+)
+def test_what_has_gone_wrong_is_no_question(text: str, trouble: bool) -> None:
+    assert SHIPPED.is_trouble(text) == trouble
+
+
 # --- the office's file ------------------------------------------------------------------------
 
 GOOD = """phones: {热线: "12345"}

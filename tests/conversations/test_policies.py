@@ -57,7 +57,7 @@ def policy(name: str, title: str, category: str, words: str, until: str = "2027-
 
 
 CARDS = (
-    'phones: {热线: "12345"}\ncards:'
+    'phones: {热线: "12345"}\ntroubles: [没下来]\ncards:'
     + policy("permit", "居住证怎么办", "GS01", "居住证")
     + policy("renewal", "居住证怎么续", "GS01", "住证")
     + policy("pension", "养老金怎么认证", "WL03", "养老金")
@@ -161,7 +161,7 @@ async def test_two_buttons_for_elders_a_person_first(here: Town) -> None:
     assert "再回复“危险”" in shown.text
 
 
-@pytest.mark.parametrize("text", ["养老金这个月没到账", "路灯不亮，养老金"])
+@pytest.mark.parametrize("text", ["养老金这个月没到账", "路灯不亮，养老金", "居住证怎么两个月没下来"])
 async def test_a_report_with_words_of_a_card_is_a_report(here: Town, text: str) -> None:
     resident = await here.at_home()
     await here.says(resident, text)
