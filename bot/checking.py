@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.app import secret_key
+from bot.cards import cards_notes, load_cards
 from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
@@ -28,6 +29,7 @@ def check_all(settings: Settings) -> Iterator[Line]:
     yield _secret(settings)
     yield from _files(settings)
     yield from _calendar(settings)
+    yield from _cards(settings)
     yield _database(settings)
     yield asyncio.run(_telegram(settings))
 
@@ -49,6 +51,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("manners", settings.manners_file, load_manners),
         ("together", settings.together_file, load_together),
         ("digests", settings.digests_file, load_digests),
+        ("cards", settings.cards_file, load_cards),
     ):
         try:
             load(path)
@@ -69,6 +72,15 @@ def _calendar(settings: Settings) -> Iterator[Line]:
             True,
             f"WARNING {note}" if note else f"holidays are known until {limits.known_until}",
         )
+
+
+def _cards(settings: Settings) -> Iterator[Line]:
+    """What is right as a file and still wants the clerk's eye."""
+    with contextlib.suppress(FileError):
+        rules, limits = load_rules(settings.rules_file), load_limits(settings.limits_file)
+        today = datetime.now(limits.zone).date()
+        for note in cards_notes(load_cards(settings.cards_file), rules.leaves, today):
+            yield "cards", True, f"WARNING {note}"
 
 
 def _database(settings: Settings) -> Line:

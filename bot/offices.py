@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bot.cards import load_cards
 from bot.digests import load_digests
 from bot.files import Watched
 from bot.limits import load_limits
@@ -13,6 +14,7 @@ from bot.texts import load_texts
 from bot.together import load_together
 from handlers.office import Office, Together
 from handlers.texts import Texts
+from routing.cards import PolicyCards
 from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Organisation
@@ -34,6 +36,7 @@ class OfficeFiles:
         manners: Path,
         together: Path,
         digests: Path,
+        cards: Path,
     ) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
@@ -42,6 +45,7 @@ class OfficeFiles:
         self.manners: Watched[Manners] = Watched(manners, load_manners)
         self.together: Watched[Together] = Watched(together, load_together)
         self.digests: Watched[Schedule] = Watched(digests, load_digests)
+        self.cards: Watched[PolicyCards] = Watched(cards, load_cards)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
@@ -53,13 +57,14 @@ class OfficeFiles:
             settings.manners_file,
             settings.together_file,
             settings.digests_file,
+            settings.cards_file,
         )
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
         files = (
             *(self.rules, self.texts, self.limits, self.roles),
-            *(self.manners, self.together, self.digests),
+            *(self.manners, self.together, self.digests, self.cards),
         )
         return any([await file.refresh() for file in files])
 
@@ -100,4 +105,5 @@ class Offices:
             files.manners.value,
             files.together.value,
             files.digests.value,
+            files.cards.value,
         )

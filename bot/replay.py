@@ -109,6 +109,8 @@ async def _answer(person: Person) -> bool:
         await person.taps(next(one for one in labels if one in _APART))
     elif "都不是" in labels:
         await person.taps(labels[0])
+    elif "还要人帮忙" in labels:
+        await person.taps("还要人帮忙")
     elif "提交" in labels:
         await person.taps("提交")
     elif "取消" in labels:

@@ -142,9 +142,16 @@ class Settings(_Fields, BaseSettings):
 
     @property
     def manners_file(self) -> Path:
-        """The office's own, or the one that comes with the program."""
-        own = self.rules_dir / "manners.yaml"
-        return own if own.exists() else DEFAULTS / "rules" / "manners.yaml"
+        return self._own_or_ours("manners.yaml")
+
+    @property
+    def cards_file(self) -> Path:
+        return self._own_or_ours("cards.yaml")
+
+    def _own_or_ours(self, name: str) -> Path:
+        """The office's own rule file, or the one that comes with the program."""
+        own = self.rules_dir / name
+        return own if own.exists() else DEFAULTS / "rules" / name
 
     @property
     def texts_file(self) -> Path:

@@ -48,6 +48,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known before filing. It lives in the conversation's row; the request row starts with filing.
 
+    `card` is the policy card that answers it, `refused` are those that were not it.
     `agreed` is the category for which help was asked for. `alike` are others' requests that may be the same
     matter, `ended` is one that was just done; `apart` says that it is neither, `anew` that it is not one of
     the resident's own either. `follows` is the number of the ended one where this says it was not solved.
@@ -66,6 +67,8 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str | None = None
     category_refused: bool = False
     danger_denied: bool = False
+    card: str | None = None
+    refused: tuple[str, ...] = ()
     agreed: str | None = None
     adds_to: int | None = None
     anew: bool = False
@@ -101,6 +104,7 @@ class Question(StrEnum):
     ADDITION = "addition"
     GUIDANCE = "guidance"
     CONSENT = "consent"
+    POLICY = "policy"
     SAME = "same"
     ENDED = "ended"
     DANGER = "danger"
@@ -117,8 +121,8 @@ _FIRST = {Way.GUIDE: Question.GUIDANCE, Way.CONSENT: Question.CONSENT}
 def next_question(draft: Draft, decision: Decision, way: Way = Way.ORDINARY) -> Question:
     """At most two questions, where and then what; danger and the doubt whether it is new come before.
 
-    What needs nobody, or nobody without consent, is settled before a place is asked for; what others have
-    reported already, before anything is asked about the category.
+    What needs nobody, or nobody without consent, and what a card answers is settled before a place is asked
+    for; what others have reported already, before anything is asked about the category.
     """
     if decision.danger is Danger.ASK and not draft.danger_denied:
         return Question.DANGER
@@ -126,6 +130,8 @@ def next_question(draft: Draft, decision: Decision, way: Way = Way.ORDINARY) -> 
         return Question.ADDITION
     if way in _FIRST and draft.agreed != settled_category(draft, decision):
         return _FIRST[way]
+    if draft.card is not None:
+        return Question.POLICY
     if not draft.placed:
         return Question.SUBJECT_PLACE if draft.source is Source.PROXY else Question.PLACE
     if draft.alike or draft.ended:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from handlers import drafts, filing
+from handlers import drafts, filing, policies
 from handlers.desk import to_member
 from handlers.drafts import Draft, Piece, Source, looks_like_place
 from handlers.turn import Turn
@@ -123,11 +123,18 @@ async def greet(turn: Turn) -> None:
 
 
 def is_thanks(turn: Turn) -> bool:
-    """Thanks while nothing is open; in the middle of a report “好的” may be an answer."""
-    return turn.heard.thanks and _is_unasked(turn) and turn.conversation.draft is None
+    """Thanks while nothing is open, or for an answer; in the middle of a report “好的” may be one."""
+    return turn.heard.thanks and _is_unasked(turn) and (turn.conversation.draft is None or _is_answered(turn))
+
+
+def _is_answered(turn: Turn) -> bool:
+    return bool(turn.conversation.draft and turn.conversation.draft.get("card"))
 
 
 async def take_thanks(turn: Turn) -> None:
+    draft = drafts.load(turn.conversation.draft)
+    if draft is not None:
+        await policies.leave(turn, draft, decide(draft.text, turn.office.rules))
     turn.desk.say(turn.reply_to, "thanked")
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from handlers.texts import Texts
 from routing.alike import Alike
+from routing.cards import PolicyCards
 from routing.guidance import Guidance
 from routing.limits import Limits
 from routing.manners import Manners
@@ -37,6 +38,7 @@ class Office:
     manners: Manners
     together: Together
     digests: Schedule
+    policies: PolicyCards
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from handlers import drafts, emergency, filing, guidance, replies, together, voice
+from handlers import drafts, emergency, filing, guidance, policies, replies, together, voice
 from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
@@ -142,6 +142,8 @@ async def show(turn: Turn, draft: Draft, decision: Decision) -> None:
     )
     if guidance.is_asked(question):
         card = await guidance.card(turn, draft, decision, question)
+    elif question is Question.POLICY:
+        card = policies.card(turn, draft)
     else:
         card = _summary(turn, draft, decision, question, await together.described(turn, draft))
     await turn.desk.show(turn.reply_to, draft.subject, **card)
@@ -155,7 +157,17 @@ COMPLETE = (Question.READY, Question.CATEGORY, Question.SAME, Question.ENDED)
 
 
 async def considered(turn: Turn, draft: Draft, decision: Decision) -> tuple[Draft, Question]:
-    """What to ask next. Where only the category may be missing, somebody may have reported the same."""
+    """What to ask next; an answer that was read stays where it is when something else follows."""
+    found, question = await _asked(turn, policies.look(turn, draft, decision), decision)
+    if found.card is not None and question is not Question.POLICY:
+        found = found.with_(card=None)
+    if draft.card not in (None, found.card) and await policies.put_away(turn, draft):
+        found = below(turn, found)
+    return found, question
+
+
+async def _asked(turn: Turn, draft: Draft, decision: Decision) -> tuple[Draft, Question]:
+    """Where only the category may be missing, somebody may have reported the same."""
     question = question_of(turn, draft, decision)
     if question in COMPLETE:
         draft = await together.look(turn, draft, decision)
@@ -259,12 +271,12 @@ async def answer(turn: Turn) -> None:
     elif action == "same":
         await _same(turn, draft, decision)
     elif action == "not_same":
-        await _go_on(turn, draft.with_(apart=True), decision)
+        await _not_this(turn, draft, decision)
     elif action == "again" and draft.ended is not None:
         again = draft.with_(apart=True, follows=draft.ended.number, category=draft.ended.category)
         await _go_on(turn, again, decision)
     elif action in ("agree", "help_me"):
-        await _go_on(turn, guidance.agreed(turn, draft, decision), decision)
+        await _go_on(turn, _agreed(turn, draft, decision), decision)
     elif action in ("not_now", "understood"):
         await _leave(turn, draft, decision)
     else:
@@ -289,6 +301,24 @@ async def _same(turn: Turn, draft: Draft, decision: Decision) -> None:
         await _go_on(turn, draft.with_(apart=True), decision)
 
 
+async def _not_this(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """[不是]: another matter, or another card. Under a card that is out of date it says nothing any more."""
+    question = question_of(turn, draft, decision)
+    if question is Question.SAME:
+        await _go_on(turn, draft.with_(apart=True), decision)
+    elif question is Question.POLICY:
+        await _go_on(turn, policies.refused(draft), decision)
+    else:
+        await show(turn, draft, decision)
+
+
+def _agreed(turn: Turn, draft: Draft, decision: Decision) -> Draft:
+    """The resident wants people to come."""
+    if question_of(turn, draft, decision) is Question.POLICY:
+        return policies.person(turn, draft, decision)
+    return guidance.agreed(turn, draft, decision)
+
+
 async def _go_on(turn: Turn, draft: Draft, decision: Decision) -> None:
     """An answer that leaves nothing to ask is as good as [提交]."""
     draft, question = await considered(turn, draft, decision)
@@ -297,19 +327,28 @@ async def _go_on(turn: Turn, draft: Draft, decision: Decision) -> None:
 
 async def _leave(turn: Turn, draft: Draft, decision: Decision) -> None:
     """The resident knows enough: of what was only guided a count stays, of what was done already nothing."""
-    if guidance.is_asked(question_of(turn, draft, decision)):
+    question = question_of(turn, draft, decision)
+    if guidance.is_asked(question):
         await guidance.leave(turn, draft, decision)
-    else:
+    elif question is Question.POLICY:
+        await policies.leave(turn, draft, decision)
+    elif question is Question.ENDED:
         await cancel(turn, draft)
+    else:
+        await show(turn, draft, decision)  # said under an older card, while something else is being reported
 
 
 async def submit(turn: Turn, draft: Draft, decision: Decision) -> None:
     """File the draft where nothing is missing any more; otherwise ask what is.
 
-    Somebody may have reported the same since the card was shown: that is asked once.
+    Somebody may have reported the same since the card was shown: that is asked once. An answer instead of
+    a report was not enough, then.
     """
-    if question_of(turn, draft, decision) in (Question.SAME, Question.ENDED):
+    question = question_of(turn, draft, decision)
+    if question in (Question.SAME, Question.ENDED):
         draft = draft.with_(apart=True)
+    if question is Question.POLICY:
+        draft = policies.person(turn, draft, decision)
     draft, question = await considered(turn, draft, decision)
     if question is Question.CATEGORY:
         draft = draft.with_(category_refused=True)

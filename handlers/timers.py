@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
-from handlers import digests, drafts, filing, guidance, ladder, leave, moves, posts, privacy, report
+from handlers import digests, drafts, filing, guidance, ladder, leave, moves, policies, posts, privacy, report
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question
 from handlers.turn import Turn
@@ -55,6 +55,8 @@ async def _quiet(turn: Turn, draft: Draft, decision: Decision) -> None:
     confided = guidance.is_confided(turn, draft, decision)
     if guidance.is_asked(question):
         await guidance.leave(turn, draft, decision)
+    elif question is Question.POLICY:
+        await policies.leave(turn, draft, decision)
     elif draft.placed and draft.text and question in report.COMPLETE and not confided:
         silent = question in (Question.SAME, Question.ENDED)  # which is no [是]
         await _file(turn, draft.with_(apart=draft.apart or silent), decision)

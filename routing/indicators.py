@@ -121,7 +121,9 @@ def figures(matters: Iterable[Matter], period: Period) -> Figures:
 
 
 def _guidance(matter: Matter) -> bool:
-    return matter.limit_class == GUIDANCE or matter.status is Status.GUIDED
+    """Nothing but guidance, also once it has closed itself: nobody was sent, and there is no result."""
+    ended = matter.status is Status.CLOSED and matter.done is None and matter.result_code is None
+    return ended or matter.limit_class == GUIDANCE or matter.status is Status.GUIDED
 
 
 def indicators(matters: Collection[Matter], period: Period) -> Indicators:

@@ -17,6 +17,7 @@ from bot.texts import load_texts
 from bot.together import load_together
 from handlers.office import Office, Together
 from routing.alike import Alike, box, by_likeness, higher, likeness, metres
+from routing.cards import PolicyCards
 from routing.guidance import Way, helper, way
 from routing.organisation import Organisation, Role
 
@@ -92,6 +93,7 @@ def test_what_is_sealed_is_never_compared_whatever_the_file_says() -> None:
         load_manners(Settings().manners_file),
         Together(alike, TOGETHER.guidance),
         load_digests(DEFAULTS / "digests.yaml"),
+        PolicyCards(),
     )
     assert office.is_shared("HP03")
     assert not office.is_shared("HP05")

@@ -115,6 +115,13 @@ def test_emergencies_and_guidance_are_shown_apart() -> None:
     assert (found.ordinary.matters, found.emergencies.matters, found.guidance.matters) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("status", [Status.GUIDED, Status.CLOSED])
+def test_what_was_only_guided_stays_apart_when_it_closes_itself(status: Status) -> None:
+    guided = replace(GOOD, status=status, done=None, result_code=None, verdict=None, assignments=0)
+    found = figures([guided], NOVEMBER)
+    assert (found.ordinary.matters, found.guidance.matters) == (0, 1)
+
+
 def test_units_are_ranked_from_twenty_matters_on() -> None:
     small = indicators([GOOD] * 19, NOVEMBER)
     good = indicators([GOOD] * 20, NOVEMBER)
