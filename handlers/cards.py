@@ -1,5 +1,6 @@
 """What a request looks like to members and in the chiefs' group, and who may see it at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -8,11 +9,11 @@ from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_chat, to_m
 from handlers.messages import Choice
 from routing.choose import candidates
 from routing.organisation import DISPATCHERS, LEADERS, Role
-from routing.privacy import redact_for_group
+from routing.privacy import MASK, redact_for_group
 from routing.text import readable
 from routing.transitions import WITH_HANDLER, Status
 from storage import queries
-from storage.tables import Attachment, MediaState, ServiceRequest
+from storage.tables import Attachment, MediaState, Note, ServiceRequest
 
 SECOND_RETURN = 2
 AFTER_TWO_RETURNS = (Role.SUPERVISOR, Role.COMMUNITY)
@@ -92,7 +93,7 @@ class Brief:
     """What those who handle a request are told of its content; `photos` are the stored ones, voices too.
 
     `masked` says that the resident wrote more than the text shows; `earlier` is the number of a like
-    request that was ended just before.
+    request that was ended just before; `rooms` are the notes that name rooms.
     """
 
     text: str
@@ -102,6 +103,12 @@ class Brief:
     photos: tuple[Attachment, ...]
     masked: bool = False
     earlier: str | None = None
+    rooms: tuple[int, ...] = ()
+
+
+def hides(note: Note) -> bool:
+    """Whether more than a room is hidden: those who handle the request are shown that one anyway."""
+    return note.original is not None and MASK in note.body
 
 
 async def brief(desk: Desk, request: ServiceRequest) -> Brief:
@@ -115,8 +122,9 @@ async def brief(desk: Desk, request: ServiceRequest) -> Brief:
         latest.get("location"),
         len(theirs),
         tuple(one for one in theirs if one.state is MediaState.STORED),
-        any(note.original for note in notes),
+        any(map(hides, notes)),
         latest.get("earlier"),
+        tuple(note.id for note in notes if note.rooms),
     )
 
 
@@ -130,6 +138,7 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
         "photos": texts.render("photos_line", {"count": told.attachments}) if told.attachments else "",
         "masked": texts.render("masked_line", {}) if told.masked else "",
         "earlier": texts.render("earlier_line", {"number": told.earlier}) if told.earlier else "",
+        "named_in": list(told.rooms),
     }
     await _show_member(desk, request, member, args)
     for photo in told.photos:
@@ -142,7 +151,7 @@ def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachme
         desk.say(to_member(member), photo.kind, request=request, attachment=photo.id, number=request.number)
 
 
-_KNOWN = ("text", "contact", "location", "photos", "masked", "earlier")
+_KNOWN = ("text", "contact", "location", "photos", "masked", "earlier", "named_in")
 
 
 async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: dict[str, Any]) -> None:
@@ -169,7 +178,19 @@ async def _show_member(desk: Desk, request: ServiceRequest, member: str, known: 
         votes=_count_line(desk, "not_here_line", request.not_here_by),
         many=_many_line(desk, request),
         caution=_caution_line(desk, request),
+        **rooms_for(request, member, known.get("named_in", ())),
     )
+
+
+def rooms_for(request: ServiceRequest, member: str, named_in: Sequence[int]) -> dict[str, Any]:
+    """A reference to the rooms, filled in on the way out, for whoever has to go there.
+
+    Those who share what nobody is responsible for may; those who only sort have no need to know.
+    """
+    shared = request.assignee is None and request.status in WITH_HANDLER
+    if not named_in or not (shared or member in handlers_of(request)):
+        return {}
+    return {"sealed": {"rooms": list(named_in)}}
 
 
 async def _show_sealed(desk: Desk, request: ServiceRequest, chat: str) -> None:

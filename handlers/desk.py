@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from handlers.messages import Choice
 from handlers.office import Office
+from routing.address import hide_rooms
 from routing.privacy import redact
 from storage import queries, work
 from storage.ids import new_id
@@ -243,12 +244,14 @@ class Desk:
     def note(self, request: ServiceRequest, kind: str, body: str, author: str) -> Note:
         """Keep a text that belongs to a request, where it can be erased.
 
-        Of a resident's own words others see the redacted copy; what that hides is sealed beside it.
+        Of a resident's own words others see the redacted copy without the rooms it names; what that hides
+        is sealed beside it, and the rooms once more for those who handle the request.
         """
         note = Note(id=new_id(), request=request.id, kind=kind, body=body, author=author, at=self.now)
         if author == "resident" and kind not in _GIVEN:
-            note.body = redact(body)
+            note.body, rooms = hide_rooms(redact(body))
             note.original = self.vault.seal(body) if note.body != body else None
+            note.rooms = self.vault.seal(rooms) if rooms else None
         self.unit.add(note)
         return note
 

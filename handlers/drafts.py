@@ -61,6 +61,7 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     location: str | None = None
     place: str | None = None
     place_text: str | None = None
+    room: str | None = None
     place_skipped: bool = False
     asked_place: bool = False
     asked_what: bool = False
@@ -85,6 +86,11 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def text(self) -> str:
         return "\n".join(piece.text for piece in self.pieces)
+
+    @property
+    def lines(self) -> str:
+        """A line for each piece: what is said later may put an earlier place right."""
+        return "\n".join(" ".join(piece.text.splitlines()) for piece in self.pieces)
 
     def with_(self, **changes: object) -> "Draft":
         return msgspec.structs.replace(self, **changes)

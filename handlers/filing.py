@@ -327,8 +327,10 @@ async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) ->
     for attachment in owned:
         attachment.request = request.id
     stored = tuple(one for one in owned if one.state is MediaState.STORED)
-    masked = note is not None and note.original is not None
-    return Brief(note.body if note else "", contact, location, len(owned), stored, masked, draft.follows)
+    masked, rooms = (cards.hides(note), (note.id,) if note.rooms else ()) if note else (False, ())
+    return Brief(
+        note.body if note else "", contact, location, len(owned), stored, masked, draft.follows, rooms
+    )
 
 
 async def retire_draft(turn: Turn, draft: Draft, request: ServiceRequest) -> None:
@@ -360,6 +362,7 @@ async def add_to_request(desk: Desk, request: ServiceRequest, draft: Draft) -> N
             urgency=Urgency.URGENT if request.urgent else Urgency.ORDINARY,
             number=request.number,
             text=readable(told.text),
+            **cards.rooms_for(request, member, told.rooms),
         )
         for photo in told.photos:
             cards.send_photo(desk, request, member, photo)

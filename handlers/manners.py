@@ -174,7 +174,7 @@ async def find_adult(turn: Turn) -> None:
     )
     draft = draft.with_(
         pieces=(*draft.pieces, Piece(turn.message.ref, said)),
-        place=find_place(turn.message.text, turn.office.places) or draft.place,
+        place=find_place(turn.message.text, turn.office.places, turn.near) or draft.place,
         source=Source.CHILD,
         category=None,
         category_refused=True,

@@ -49,7 +49,12 @@ class Office:
         """The places that a message may name: everything below the community."""
         return Places(
             tuple(
-                PlaceName(area.code, (area.name, *area.aliases), self._around(area))
+                PlaceName(
+                    area.code,
+                    (area.name, *area.aliases),
+                    self._around(area),
+                    self._community(area),
+                )
                 for area in self.organisation.areas.values()
                 if area.kind not in _HIGH
             )
@@ -57,6 +62,10 @@ class Office:
 
     def _around(self, area: Area) -> tuple[str, ...]:
         return tuple(step.code for step in self.organisation.up(area.parent))
+
+    def _community(self, area: Area) -> str | None:
+        found = self.organisation.community(area.parent)
+        return found.code if found else None
 
     def near(self, area: str | None) -> tuple[str, ...]:
         """Where a report may be about the same matter: the area, what it lies in up to the grid, and all

@@ -8,7 +8,7 @@ from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
 from routing.classify import Danger, Decision, decide
-from routing.places import find_place
+from routing.places import find_spot
 from routing.privacy import is_masked, redact
 from routing.transitions import OPEN
 from storage.tables import ServiceRequest
@@ -63,7 +63,7 @@ async def edited(turn: Turn) -> None:
     pieces = tuple(
         Piece(one.ref, turn.message.text) if one.ref == turn.message.ref else one for one in draft.pieces
     )
-    draft = draft.with_(pieces=pieces)
+    draft = _located(turn, draft.with_(pieces=pieces))
     decision = decide(draft.text, turn.office.rules)
     if decision.danger is Danger.ALARM:
         await emergency.file(turn, draft, decision)
@@ -92,11 +92,23 @@ def _with_text(turn: Turn, draft: Draft) -> Draft:
     draft = draft.with_(pieces=(*draft.pieces, Piece(turn.message.ref, text)))
     if turn.heard.proxy and draft.source is Source.CHAT:
         draft = draft.with_(source=Source.PROXY, place=None)  # where they scanned is not where she is
-    found = find_place(draft.text, turn.office.places)
-    if found is not None:
-        return draft.with_(place=found)
-    if draft.asked_place and not draft.placed and drafts.looks_like_place(text):
+    asked = draft.asked_place and not draft.placed
+    draft = _located(turn, draft)
+    if asked and draft.place is None and drafts.looks_like_place(text):
         return draft.with_(place_text=text)
+    return draft
+
+
+def _located(turn: Turn, draft: Draft) -> Draft:
+    """The draft with the place that its words name, for the resident to confirm.
+
+    A landmark is enough where there is but one community that it can be in.
+    """
+    spot, office = find_spot(draft.lines, turn.office.places, turn.near), turn.office
+    place = spot.area or (None if draft.place in spot.denied else draft.place)
+    draft = draft.with_(place=place, room=spot.inside)
+    if spot.landmark and not draft.placed and office.organisation.only_community():
+        return draft.with_(place_text=spot.landmark)
     return draft
 
 
@@ -181,7 +193,7 @@ def question_of(turn: Turn, draft: Draft, decision: Decision) -> Question:
 
 def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, found: str) -> dict[str, Any]:
     texts, category = turn.office.texts, drafts.settled_category(draft, decision)
-    place, elder = turn.office.place_name(draft.place) or draft.place_text, turn.home().elder
+    place, elder = _place(turn, draft), turn.home().elder
     return {
         "template": "draft_card",
         "choices": choices(turn, draft, question, decision),
@@ -200,6 +212,12 @@ def _summary(turn: Turn, draft: Draft, decision: Decision, question: Question, f
         ),
         "notice": texts.render("consent", {}) if draft.notice else "",
     }
+
+
+def _place(turn: Turn, draft: Draft) -> str:
+    """The place as it was understood, down to the room: the resident's own card may show it."""
+    place = turn.office.place_name(draft.place) or draft.place_text or ""
+    return f"{place} {draft.room}" if place and draft.room else place
 
 
 _OFFERED: dict[Question, tuple[str, ...]] = {

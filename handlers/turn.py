@@ -75,6 +75,11 @@ class Turn:
             return None
         return self.office.organisation.members[code]
 
+    @property
+    def near(self) -> str | None:
+        """Where the resident is known to be: the code they scanned, else where they reported from before."""
+        return self.conversation.place or self.home().home_area
+
     def home(self) -> Resident:
         """The resident behind this account; the first message makes them one."""
         if self.resident is None:

@@ -69,7 +69,7 @@ def erase_content(session: Session, requests: Ids, said: Json) -> None:
     Cards in groups stay as they are: there is nothing of anybody in them.
     """
     for statement in (
-        update(Note).where(Note.request.in_(requests)).values(body="", original=None),
+        update(Note).where(Note.request.in_(requests)).values(body="", original=None, rooms=None),
         update(Attachment).where(Attachment.request.in_(requests)).values(state=MediaState.ERASED),
         update(Notification)
         .where(Notification.request.in_(requests), Notification.chat.not_like("chat:%"))
@@ -127,14 +127,21 @@ def erase_account(session: Session, lookup: str) -> None:
         _run(session, statement)
 
 
-def sealed(session: Session, originals: Ids = (), account: int | None = None) -> dict[str, list[bytes]]:
-    """What a message refers to: the originals of notes, and an account's address."""
-    notes = select(Note.original).where(Note.id.in_(originals), Note.original.is_not(None)).order_by(Note.id)
+def sealed(
+    session: Session, originals: Ids = (), rooms: Ids = (), account: int | None = None
+) -> dict[str, list[bytes]]:
+    """What a message refers to: the originals of notes, the rooms they name, an account's address."""
     address = select(Account.address).where(Account.id == account)
     return {
-        "originals": [one for one in session.scalars(notes) if one is not None],
-        "identity": list(session.scalars(address)),
+        "originals": _of_notes(session, Note.original, originals),
+        "rooms": _of_notes(session, Note.rooms, rooms),
+        "identity": list(session.scalars(address)) if account is not None else [],
     }
+
+
+def _of_notes(session: Session, column: InstrumentedAttribute[bytes | None], notes: Ids) -> list[bytes]:
+    query = select(column).where(Note.id.in_(notes), column.is_not(None)).order_by(Note.id)
+    return [one for one in session.scalars(query) if one is not None] if notes else []
 
 
 # --- what has grown old -----------------------------------------------------------------------

@@ -383,7 +383,8 @@ class Patrol(Base):
 class Note(Base):
     """A text that belongs to a request, in an erasable column; history refers to it by id.
 
-    `body` is what staff may see; `original`, sealed, is what was written, where that is more.
+    `body` is what staff may see; `original`, sealed, is what was written, where that is more. `rooms`, sealed
+    too, are the rooms it names, for those who handle the request.
     """
 
     __tablename__ = "note"
@@ -392,6 +393,7 @@ class Note(Base):
     kind: Mapped[str]
     body: Mapped[str] = mapped_column(Text)
     original: Mapped[bytes | None] = mapped_column(LargeBinary)
+    rooms: Mapped[bytes | None] = mapped_column(LargeBinary)
     author: Mapped[str]
     at: Mapped[datetime]
 
