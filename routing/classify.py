@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, reduce
 from operator import or_
+from typing import NamedTuple
 
 from routing.rules import FULL, HALF, LANE, VETO, Combo, Rules, Scope, in_lane
 from routing.text import normalize
@@ -30,15 +31,13 @@ class Danger(StrEnum):
     ALARM = "alarm"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     category: str
     score: int
     matched: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`category` is the best guess: sure if the outcome is FILE, to be confirmed if ASK, absent if NONE."""
 
     outcome: Outcome
@@ -111,8 +110,7 @@ def reasons(text: str, rules: Rules) -> dict[str, tuple[Reason, ...]]:
 # --- gathering --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Evidence:
+class _Evidence(NamedTuple):
     """The patterns that were said, the votes that do not count, and those that came from more than a word."""
 
     said: set[int]
