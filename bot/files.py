@@ -60,9 +60,12 @@ class Document:
         return Problem(self.file, self.line_of(loc), message)
 
 
-def load_document(path: Path) -> Document:
-    """Raises FileError. The same text is parsed once: a file of this size takes a tenth of a second."""
-    return _parsed(path, _read(path))
+def load_document(path: Path, text: str | None = None) -> Document:
+    """Raises FileError. `text` is what the file is going to say, where that is not written yet.
+
+    The same text is parsed once: a file of this size takes a tenth of a second.
+    """
+    return _parsed(path, read_text(path) if text is None else text)
 
 
 @lru_cache(maxsize=16)
@@ -85,7 +88,8 @@ def validate(document: Document, model: type[M]) -> M:
         raise FileError(*_explain_all(document, model, error)) from error
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Raises FileError."""
     try:
         raw = path.read_bytes()
         return raw.decode("utf-8-sig")

@@ -1,8 +1,6 @@
 """A category is put right, by the resident or by staff: the request goes on its way once more."""
 
-import hashlib
-
-from handlers import cards, filing, lifecycle, replies
+from handlers import cards, feedback, filing, lifecycle, replies
 from handlers.desk import Desk, RefusalError
 from handlers.messages import Choice
 from handlers.turn import Turn
@@ -10,8 +8,7 @@ from routing.classify import decide
 from routing.rules import Leaf, Rules
 from routing.text import normalize
 from routing.transitions import WORKING, Actor, Event
-from storage.ids import new_id
-from storage.tables import Feedback, ServiceRequest
+from storage.tables import ServiceRequest
 
 MOST_OFFERED = 3
 RESIDENT = "resident"
@@ -65,19 +62,9 @@ async def put_right(desk: Desk, request: ServiceRequest, leaf: Leaf, actor: Acto
 
 
 async def _correct(desk: Desk, request: ServiceRequest, leaf: Leaf | None, who: str) -> cards.Brief:
-    """Write the new category and remember the mistake, for better keywords; the words only as a hash."""
+    """Write the new category and remember the mistake, for better keywords."""
     told = await cards.brief(desk, request)
-    desk.unit.add(
-        Feedback(
-            id=new_id(),
-            request=request.id,
-            before=request.category,
-            after=leaf.code if leaf else None,
-            who=who,
-            text_hash=hashlib.sha256(normalize(told.text).encode("utf-8", "backslashreplace")).hexdigest(),
-            at=desk.now,
-        )
-    )
+    feedback.remember(desk, request, request.category, leaf.code if leaf else None, who, told.text)
     filing.put_under(desk, request, leaf)
     return told
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from handlers import cards, choosing, drafts, lifecycle, patrol
+from handlers import cards, choosing, drafts, feedback, lifecycle, patrol
 from handlers.cards import Brief
 from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft, Source
@@ -42,6 +42,8 @@ async def file_request(
     desk.opens(subject_of(request))
     lifecycle.start(desk, request, "resident")
     told = await _keep(desk, request, draft, "report")
+    if not urgent and _is_own_choice(turn, decision, category):
+        feedback.remember(desk, request, decision.category, category, "resident", told.text)
     desk.filed.append(request)
     turn.conversation.draft = None
     turn.conversation.last_request = request.id
@@ -54,6 +56,16 @@ async def file_request(
     if request.source == Source.PATROL:
         await patrol.found(turn, request)
     return request
+
+
+def _is_own_choice(turn: Turn, decision: Decision, category: str | None) -> bool:
+    """Whether the resident chose another category than the likeliest, on the card.
+
+    What only changes its category because people are to come is no mistake of the rules.
+    """
+    guess = decision.category
+    becomes = turn.office.together.guidance.becomes
+    return category is not None and category not in (guess, becomes.get(guess or ""))
 
 
 def _helper(turn: Turn, request: ServiceRequest, draft: Draft) -> Role | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from handlers import cards, filing, ladder, lifecycle, moves, replies
+from handlers import cards, feedback, filing, ladder, lifecycle, moves, replies
 from handlers.capacity import as_handler, leads, may_call_off, may_handle, supervises, who
 from handlers.desk import RefusalError, to_chat
 from handlers.turn import Turn
@@ -99,13 +99,16 @@ async def _classify(turn: Turn, request: ServiceRequest, member: Member) -> None
 async def classify(turn: Turn, request: ServiceRequest, member: Member, category: str | None) -> None:
     """The dispatcher says what it is; it goes to whoever is responsible for that."""
     _may_sort(turn, request, member)
+    told = await cards.brief(turn.desk, request)
     if category is not None:
         leaf = turn.office.leaf(category)
         if leaf is None:
             raise RefusalError("not_now", number=request.number)
+        if request.category != category:
+            feedback.remember(turn.desk, request, request.category, category, who(member), told.text)
         filing.put_under(turn.desk, request, leaf)
     await _accept(turn, request, member)
-    await filing.assign(turn.desk, request, await cards.brief(turn.desk, request))
+    await filing.assign(turn.desk, request, told)
     await replies.tell_assigned(turn.desk, request)
 
 

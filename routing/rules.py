@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -198,6 +198,16 @@ def _packed(
             if weight > 0:
                 support[index] |= full
     return tuple(scores), tuple(support)
+
+
+def reweighted(rules: Rules, pattern: int, owner: int, weight: int) -> Rules:
+    """The rules with another weight of one word for one owner, to try it: far cheaper than compiling."""
+    before, lane = rules.weights[owner].get(pattern, 0), in_lane(owner, FULL)
+    weights, scores, support = list(rules.weights), list(rules.scores), list(rules.support)
+    weights[owner] = {**weights[owner], pattern: weight}
+    scores[pattern] += in_lane(owner, weight - before)
+    support[pattern] = support[pattern] & ~lane | (lane if weight > 0 and owner < len(rules.leaves) else 0)
+    return replace(rules, weights=tuple(weights), scores=tuple(scores), support=tuple(support))
 
 
 def _version(document: RulesDocument) -> str:

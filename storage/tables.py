@@ -354,7 +354,7 @@ class Letter(Base):
 
 
 class Feedback(Base):
-    """A category was put right: by whom, from what, to what; the text only as a hash."""
+    """A person said what a request is about, and not what the rules thought; the text only as a hash."""
 
     __tablename__ = "feedback"
     id: Mapped[Id]

@@ -1,13 +1,22 @@
 """`huiyin rules …`: what a clerk does with rule files before they take effect."""
 
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from bot.command import ConfigOption, out, refuse, refusing, settings_for
 from bot.rules.measuring import NOTHING, LabelError, Labelled
-from bot.settings import ConfigError
+from bot.settings import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from bot.rules.proposing import Proposal
+    from routing.organisation import Organisation
+    from storage.lessons import Past
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rule files: check, explain, test, mine, propose.")
 
@@ -65,7 +74,7 @@ def measure(
     if history == (file is not None):
         raise ConfigError("give either a CSV of labelled texts or --history")
     if file is None:
-        _test_history(_file(rules, config), config)
+        _test_history(rules, settings_for(config, log_level="warning"))
         return
     from bot.rules.measuring import figures, judge, read_labelled, report, trained_baseline
     from bot.rules.reading import load_rules
@@ -79,8 +88,99 @@ def measure(
     out.print(report(judge(rows, load_rules(_file(rules, config))), others))
 
 
-def _test_history(path: Path, config: Path | None) -> None:
-    raise NotImplementedError
+def _test_history(changed: Path | None, settings: Settings) -> None:
+    """The changed file against the one in force; that one against what was decided at the time."""
+    from rich.progress import track
+
+    from bot.rules import history
+    from bot.rules.reading import load_rules
+
+    in_force = load_rules(settings.rules_file)
+    before, after = (in_force, load_rules(changed)) if changed else (None, in_force)
+    pasts, _ = _past(settings, _EVER)
+    shown = track(pasts, "deciding", console=Console(stderr=True))
+    compared = list(history.compare(shown, before, after))
+    out.print(history.report(compared, len(pasts) - len(compared)))
+
+
+_EVER = datetime.fromtimestamp(0, UTC)
+
+
+def _past(settings: Settings, since: datetime) -> tuple[list["Past"], "Organisation"]:
+    """The requests of the past, and the places and people that they may name."""
+    from bot.app import ready_database
+    from storage import directory, lessons
+    from storage.store import Store, sqlite_path
+
+    path = sqlite_path(settings.database_url)
+    ready_database(path)
+    store = Store(path)
+    try:
+        return asyncio.run(
+            store.read(lambda session: (lessons.past(session, since), directory.load(session)))
+        )
+    finally:
+        store.close()
+
+
+@rules_app.command("propose")
+@refusing
+def propose(
+    rules: RulesOption = None,
+    since: Annotated[
+        int | None, typer.Option("--since", min=1, max=36500, help="only the requests of so many days")
+    ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", help="the id of a proposal to take; may be repeated")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Propose words that corrected requests ask for; --accept writes them into the office's rules."""
+    from bot.rules import accepting
+
+    settings = settings_for(config, log_level="warning")
+    main = rules or settings.rules_file
+    if accept:
+        accepting.check_own(main)
+    proposals = _proposals(main, settings, datetime.now(UTC) - timedelta(days=since) if since else _EVER)
+    if not accept:
+        _show(proposals)
+        return
+    known = {one.id: one for one in proposals}
+    if unknown := [one for one in accept if one not in known]:
+        refuse(f"there is no proposal {', '.join(unknown)} (any more): run `huiyin rules propose` again")
+    written = accepting.accept(main, [known[one] for one in dict.fromkeys(accept)])
+    for one in dict.fromkeys(accept):
+        out.print(f"{written}: {known[one].word} {known[one].weight:+d} for {known[one].category}")
+
+
+def _proposals(main: Path, settings: Settings, since: datetime) -> list["Proposal"]:
+    from bot.rules import proposing
+    from bot.rules.reading import read_document
+
+    document = read_document(main)
+    pasts, organisation = _past(settings, since)
+    lessons = [
+        proposing.Lesson(one.text, one.resident, one.right)
+        for one in pasts
+        if one.text is not None and one.right is not None
+    ]
+    names = [member.name for member in organisation.members.values()]
+    names += [name for area in organisation.areas.values() for name in (area.name, *area.aliases)]
+    with Console(stderr=True).status(f"trying words on {len(lessons)} past requests"):
+        return proposing.propose(lessons, document, names)
+
+
+def _show(proposals: Sequence["Proposal"]) -> None:
+    if not proposals:
+        out.print("nothing to propose: no word would put enough past requests right")
+        return
+    for one in proposals:
+        out.print(
+            f"{one.id}  add {one.word} {one.weight:+d} to {one.category}: {one.after} of {one.messages} past "
+            f"messages right ({one.before} before), {one.worse} would change for the worse"
+        )
+    out.print("accept with: huiyin rules propose --accept ID")
 
 
 @rules_app.command("mine")

@@ -200,10 +200,10 @@ def rule_file(title: str, weights: Weights) -> str:
 
 def _rule_file(title: str, weights: Weights) -> Iterator[str]:
     limit = "{name: 一般, calendar: calendar days, ack: 2h, resolve: 7d}"
-    yield f"meta:\n  title: {_scalar(title)}\n  version: '1'\n  limits:\n    T3: {limit}\n"
+    yield f"meta:\n  title: {scalar(title)}\n  version: '1'\n  limits:\n    T3: {limit}\n"
     yield "categories:\n- code: ALL\n  name: 全部\n  children:\n"
     for label, words in weights.items():
-        yield f"  - service_code: {_scalar(label)}\n    name: {_scalar(label)}\n    scope: 小事\n"
+        yield f"  - service_code: {scalar(label)}\n    name: {scalar(label)}\n    scope: 小事\n"
         yield "    default_role: grid_member\n    limit: T3\n    first_reply: 收到\n    keywords:\n"
         yield from keyword_rows(words, "      ")
 
@@ -215,7 +215,7 @@ def word_file(heading: str, weights: Weights, senses: Weights) -> str:
         lines += [f"{sense}:\n  keywords:\n", *keyword_rows(words, "    ")]
     lines.append("lexicon:\n")
     for label, words in weights.items():
-        lines += [f"  {_scalar(label)}:\n    keywords:\n", *keyword_rows(words, "      ")]
+        lines += [f"  {scalar(label)}:\n    keywords:\n", *keyword_rows(words, "      ")]
     return "".join(lines)
 
 
@@ -230,7 +230,7 @@ def keyword_rows(words: Mapping[str, int], indent: str) -> Iterator[str]:
 
 def _wrapped(start: str, words: list[str], indent: str, width: int = 60) -> Iterator[str]:
     """Words with spaces between them. A line that YAML could take for something else is quoted."""
-    plain = _scalar(" ".join(words)) == " ".join(words)
+    plain = scalar(" ".join(words)) == " ".join(words)
     line, quote = start + ("" if plain else '"'), "" if plain else '"'
     for word in words:
         if len(line) + len(word) > width and line.strip() not in (start.strip(), start.strip() + ' "'):
@@ -240,7 +240,7 @@ def _wrapped(start: str, words: list[str], indent: str, width: int = 60) -> Iter
     yield line.rstrip() + quote + "\n"
 
 
-def _scalar(text: str) -> str:
+def scalar(text: str) -> str:
     """As YAML, always text: `110` and `no` are quoted."""
     dumped = str(yaml.safe_dump(text, allow_unicode=True, width=10**9, default_flow_style=True))
     return dumped.removesuffix("\n").removesuffix("\n...")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.files import Document, FileError, Location, Problem, Watched, load_document, validate
 from bot.rules.format import BY_LENGTH, ComboRule, Leaf, Lexical, Meta, Taxonomy, Voice, WordFile
@@ -46,11 +47,14 @@ def parse_taxonomy(document: Document) -> Taxonomy:
     return taxonomy
 
 
-def read_document(path: Path) -> RulesDocument:
-    """The main file with all that it includes. Raises FileError."""
-    main = load_document(path)
+def read_document(path: Path, unsaved: Mapping[Path, str] = MappingProxyType({})) -> RulesDocument:
+    """The main file with all that it includes. Raises FileError.
+
+    `unsaved` is what some of them are going to say: it is read instead.
+    """
+    main = load_document(path, unsaved.get(path))
     taxonomy = parse_taxonomy(main)
-    sources = [(main, taxonomy), *_included(main, taxonomy)]
+    sources = [(main, taxonomy), *_included(main, taxonomy, unsaved)]
     reader = _LexiconReader(taxonomy, Groups(sources))
     for document, lexical in sources:
         reader.read(document, lexical)
@@ -70,9 +74,12 @@ def _raise(problems: list[Problem]) -> None:
         raise FileError(*sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
 
 
-def _included(main: Document, taxonomy: Taxonomy) -> Iterator[tuple[Document, Lexical]]:
+def _included(
+    main: Document, taxonomy: Taxonomy, unsaved: Mapping[Path, str]
+) -> Iterator[tuple[Document, Lexical]]:
     for name in taxonomy.include:
-        document = load_document(Path(main.file).parent / name)
+        path = Path(main.file).parent / name
+        document = load_document(path, unsaved.get(path))
         yield document, validate(document, WordFile)
 
 
