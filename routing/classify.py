@@ -8,7 +8,7 @@ from functools import cache, reduce
 from operator import or_
 from typing import NamedTuple
 
-from routing.rules import FULL, HALF, LANE, VETO, Combo, Rules, Scope, in_lane
+from routing.rules import FULL, HALF, LANE, Combo, Rules, Scope, in_lane
 from routing.text import normalize
 
 MOST_CANDIDATES = 3
@@ -124,11 +124,14 @@ def _gather(text: str, rules: Rules) -> _Evidence:
     intricate = said & rules.intricate
     if not intricate:
         return _Evidence(said, frozenset(), ())
+    met = _met(intricate, rules)
+    if intricate.isdisjoint(rules.placed) and not any(rules.combos[number][1].ordered for number in met):
+        return _Evidence(said, frozenset(), tuple([_vote(number, rules) for number in met]))
     places: dict[int, list[Span]] = {}
     for index, start, end in hits:
         places.setdefault(index, []).append((start, end))
     covered = _covered(intricate, places, rules)
-    more = (*_beginning(intricate, places, rules), *_together(intricate, places, covered, rules))
+    more = (*_beginning(intricate, places, rules), *_together(met, intricate, places, covered, rules))
     return _Evidence(said, frozenset(_hidden(places, covered, rules)), more)
 
 
@@ -158,21 +161,40 @@ def _beginning(intricate: set[int], places: dict[int, list[Span]], rules: Rules)
         yield from ((owner, weight, longest.text + "…") for owner, weight in longest.starts.items())
 
 
+def _met(intricate: set[int], rules: Rules) -> list[int]:
+    """The combos whose parts are all said, wherever, and that nothing forbids."""
+    meeting = rules.meeting
+    said = reduce(or_, map(meeting.bits.__getitem__, intricate))
+    whole = (said + meeting.lowest) & meeting.carries & ~(said >> 1)
+    met = []
+    while whole:
+        met.append(meeting.combo_at[whole.bit_length() - 1])
+        whole ^= 1 << (whole.bit_length() - 1)
+    return met
+
+
 def _together(
-    intricate: set[int], places: dict[int, list[Span]], covered: dict[int, list[Span]], rules: Rules
+    met: Iterable[int],
+    intricate: set[int],
+    places: dict[int, list[Span]],
+    covered: dict[int, list[Span]],
+    rules: Rules,
 ) -> Iterator[Vote]:
-    found: dict[int, dict[int, list[Span]]] = {}
+    """The votes of the combos whose parts stand where they should."""
+    found: dict[int, dict[int, list[Span]]] = {number: {} for number in met}
     for index in intricate:
         for number, part in rules.patterns[index].parts:
-            found.setdefault(number, {}).setdefault(part, []).extend(places[index])
+            if number in found:
+                found[number].setdefault(part, []).extend(places[index])
     for number, parts in found.items():
         owner, combo = rules.combos[number]
-        if (
-            len(parts) == len(combo.parts)
-            and VETO not in parts
-            and _holds(combo, parts, covered.get(owner, ()))
-        ):
-            yield owner, combo.score, combo.name
+        if _holds(combo, parts, covered.get(owner, ())):
+            yield _vote(number, rules)
+
+
+def _vote(number: int, rules: Rules) -> Vote:
+    owner, combo = rules.combos[number]
+    return owner, combo.score, combo.name
 
 
 def _open(spans: Iterable[Span], hidden: Sequence[Span]) -> list[Span]:
@@ -276,8 +298,10 @@ def _outcome(ranked: Ranked, danger: Danger, nothing: int, rules: Rules) -> Outc
         return Outcome.FILE
     if not ranked or nothing >= rules.thresholds.nothing:
         return Outcome.NONE
-    alone = rules.leaves[rules.owners[ranked[0][0]]].alone and danger is Danger.NONE
-    return Outcome.FILE if alone and _is_clear(ranked, rules) else Outcome.ASK
+    best = ranked[0][0]
+    # An urgent category without a word of danger is doubtful: somebody should say so first.
+    sure = danger is Danger.NONE and best not in rules.urgent and rules.leaves[rules.owners[best]].alone
+    return Outcome.FILE if sure and _is_clear(ranked, rules) else Outcome.ASK
 
 
 def _is_clear(ranked: Ranked, rules: Rules) -> bool:
@@ -286,10 +310,8 @@ def _is_clear(ranked: Ranked, rules: Rules) -> bool:
 
 
 def _danger(score: int, ranked: Ranked, rules: Rules) -> Danger:
-    """Words of danger decide. A category of urgent matters alarms with them, or where a file has none."""
-    if score >= rules.thresholds.danger_alarm:
-        return Danger.ALARM
-    urgent = bool(ranked) and ranked[0][0] in rules.urgent
-    if urgent and _is_clear(ranked, rules) and (score > 0 or not rules.gated):
+    """Words of danger decide. A category of urgent matters counts with them, or where a file has none."""
+    urgent = bool(ranked) and ranked[0][0] in rules.urgent and (score > 0 or not rules.gated)
+    if score >= rules.thresholds.danger_alarm or (urgent and _is_clear(ranked, rules)):
         return Danger.ALARM
     return Danger.ASK if urgent or score >= rules.thresholds.danger_ask else Danger.NONE

@@ -126,6 +126,20 @@ VETO = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Meeting:
+    """Which combos are complete, found for all of them in one addition.
+
+    In one integer each combo has a bit for each part, then a carry, then a bit that forbids it. Adding one
+    to a combo's lowest bit reaches its carry where all parts are said.
+    """
+
+    bits: tuple[int, ...]  # of each pattern
+    lowest: int
+    carries: int
+    combo_at: Mapping[int, int]  # by the position of the carry
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """`version` names the files' version and exact content."""
 
@@ -141,6 +155,8 @@ class Rules:
     scores: tuple[int, ...]  # the votes of each pattern, one lane for each owner
     support: tuple[int, ...]  # the lanes of the categories that each pattern speaks for
     intricate: frozenset[int]  # the patterns that do more than vote
+    placed: frozenset[int]  # those of them for which it matters by itself where they stand
+    meeting: Meeting
     unclear_at: int | None  # the owner of what only says that something is unclear
     urgent: frozenset[int]  # the owners of urgent matters
     gated: bool  # whether there are words of danger
@@ -168,6 +184,8 @@ def compile_rules(document: RulesDocument) -> Rules:
         intricate=frozenset(
             index for index, one in enumerate(patterns) if one.starts or one.hides_from or one.parts
         ),
+        placed=frozenset(index for index, one in enumerate(patterns) if one.starts or one.hides_from),
+        meeting=_meeting(patterns, combos),
         unclear_at=owners.index(document.unclear) if document.unclear in owners else None,
         urgent=frozenset(place for place, leaf in enumerate(document.leaves) if leaf.scope is Scope.URGENT),
         gated=Sense.DANGER in document.lexicons,
@@ -208,6 +226,24 @@ def reweighted(rules: Rules, pattern: int, owner: int, weight: int) -> Rules:
     scores[pattern] += in_lane(owner, weight - before)
     support[pattern] = support[pattern] & ~lane | (lane if weight > 0 and owner < len(rules.leaves) else 0)
     return replace(rules, weights=tuple(weights), scores=tuple(scores), support=tuple(support))
+
+
+def _meeting(patterns: Iterable[Pattern], combos: Iterable[tuple[int, Combo]]) -> Meeting:
+    lowest, carry = [], []
+    for _, combo in combos:
+        lowest.append(carry[-1] + 2 if carry else 0)
+        carry.append(lowest[-1] + len(combo.parts))
+    return Meeting(
+        bits=tuple(_bits(one, lowest, carry) for one in patterns),
+        lowest=sum(1 << place for place in lowest),
+        carries=sum(1 << place for place in carry),
+        combo_at={place: number for number, place in enumerate(carry)},
+    )
+
+
+def _bits(pattern: Pattern, lowest: list[int], carry: list[int]) -> int:
+    places = {carry[number] + 1 if part == VETO else lowest[number] + part for number, part in pattern.parts}
+    return sum(1 << place for place in places)
 
 
 def _version(document: RulesDocument) -> str:
