@@ -266,12 +266,14 @@ def _candidate(owner: int, score: int, evidence: _Evidence, rules: Rules) -> Can
 def _rank(left: list[int], rules: Rules) -> Ranked:
     """The best that any word speaks for, in the file's order where equal; others may speak against it.
 
-    What only says that something is unclear is no choice beside real ones.
+    What only says that something is unclear is no choice beside others: it is alone, or not there.
     """
-    last, unclear = rules.unclear_at, 0
-    if last is not None:
-        unclear, left[last] = left[last], 0
-    return _best(left) or ([(last, unclear - HALF)] if last is not None and unclear else [])
+    last = rules.unclear_at
+    if last is None:
+        return _best(left)
+    unclear, left[last] = left[last] - HALF, 0
+    ranked = _best(left)
+    return [(last, unclear)] if unclear > (ranked[0][1] if ranked else -HALF) else ranked
 
 
 def _best(left: list[int]) -> Ranked:
@@ -299,6 +301,8 @@ def _outcome(ranked: Ranked, danger: Danger, nothing: int, rules: Rules) -> Outc
     if not ranked or nothing >= rules.thresholds.nothing:
         return Outcome.NONE
     best = ranked[0][0]
+    if best == rules.unclear_at:
+        return Outcome.NONE
     # An urgent category without a word of danger is doubtful: somebody should say so first.
     sure = danger is Danger.NONE and best not in rules.urgent and rules.leaves[rules.owners[best]].alone
     return Outcome.FILE if sure and _is_clear(ranked, rules) else Outcome.ASK

@@ -214,6 +214,7 @@ def learn(
     out.print(f"{target}: learned from {len(rows)} texts")
 
 
+_TIMES = 4  # how many ordinary messages an example is worth
 _SENSE_SHARE = 4  # the senses together get a quarter of the words that the categories get
 
 
@@ -228,6 +229,8 @@ def _mined(rows: list[Labelled], most: int, office: Path | None, title: str) -> 
         leaves = [leaf for _, _, leaf in load_taxonomy(office).leaves()]
         codes = frozenset(leaf.service_code for leaf in leaves)
         urgent = frozenset(leaf.service_code for leaf in leaves if leaf.scope is Scope.URGENT)
+        # The file's own examples are the least that its words must understand.
+        rows += [Labelled(text, (leaf.service_code,)) for leaf in leaves for text in leaf.examples] * _TIMES
         if unknown := {row.labels[0] for row in rows} - codes - {NOTHING}:
             raise LabelError(f"{office} 没有这些类别：{'、'.join(sorted(unknown))}")
         words = mining.mine(mining.of_categories(rows), most, codes)
