@@ -300,8 +300,8 @@ def _outcome(ranked: Ranked, danger: Danger, nothing: int, rules: Rules) -> Outc
         return Outcome.FILE
     if not ranked or nothing >= rules.thresholds.nothing:
         return Outcome.NONE
-    best = ranked[0][0]
-    if best == rules.unclear_at:
+    best, score = ranked[0]
+    if best == rules.unclear_at or score < rules.thresholds.least:
         return Outcome.NONE
     # An urgent category without a word of danger is doubtful: somebody should say so first.
     sure = danger is Danger.NONE and best not in rules.urgent and rules.leaves[rules.owners[best]].alone

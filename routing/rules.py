@@ -89,11 +89,13 @@ class Lexicon:
 class Thresholds:
     """From this score and this lead over the second a request is filed without asking.
 
+    Below `least` the best guess is no better than none, and the text is not understood.
     `danger_ask`, `danger_alarm`, `nothing`, `question`: from this score of the sense it is taken for certain.
     """
 
     score: int = 5
     margin: int = 2
+    least: int = 1
     danger_ask: int = 5
     danger_alarm: int = 10
     nothing: int = 5

@@ -122,6 +122,7 @@ class PrefixRule(_Model):
 class Thresholds(_Model):
     score: Positive = 5
     margin: NotNegative = 2
+    least: int = 1
     prefix_bonus: NotNegative = 6
 
 

@@ -261,6 +261,7 @@ def _thresholds(meta: Meta, sources: list[Lexical]) -> rules.Thresholds:
     return rules.Thresholds(
         meta.thresholds.score,
         meta.thresholds.margin,
+        meta.thresholds.least,
         danger.ask if danger else standard.danger_ask,
         danger.alarm if danger else standard.danger_alarm,
         nothing.score if nothing else standard.nothing,
