@@ -229,7 +229,8 @@ def reweighted(rules: Rules, pattern: int, owner: int, weight: int) -> Rules:
 
 
 def _meeting(patterns: Iterable[Pattern], combos: Iterable[tuple[int, Combo]]) -> Meeting:
-    lowest, carry = [], []
+    lowest: list[int] = []
+    carry: list[int] = []
     for _, combo in combos:
         lowest.append(carry[-1] + 2 if carry else 0)
         carry.append(lowest[-1] + len(combo.parts))
