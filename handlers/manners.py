@@ -19,6 +19,7 @@ from routing.manners import (
 )
 from routing.organisation import Role
 from routing.places import find_place
+from routing.rules import Rules
 
 _LEVELS = list(Danger)  # from none to alarm
 _NOTHING_LEFT = 6  # letters beside an insult that hardly say what is wrong: 你们这些……滚
@@ -30,13 +31,18 @@ def heed(turn: Turn) -> None:
     turn.conversation.repeated = said_again(turn.conversation.repeated, turn.message.text, turn.now)
     if heard.insulted:
         _strike(turn)
-        if _danger(turn, heard.text) >= _danger(turn, turn.message.text):  # a mask never hides danger
-            turn.message = replace(turn.message, text=heard.text)
+        text = without_insults(turn.message.text, heard.text, turn.office.rules)
+        turn.message = replace(turn.message, text=text)
 
 
-def _danger(turn: Turn, text: str) -> int:
+def without_insults(text: str, masked: str, rules: Rules) -> str:
+    """The masked text, unless the words behind the mask tell of danger: a mask never hides that."""
+    return masked if _danger(masked, rules) >= _danger(text, rules) else text
+
+
+def _danger(text: str, rules: Rules) -> int:
     """How dangerous a text sounds, to be compared."""
-    return _LEVELS.index(decide(text, turn.office.rules).danger)
+    return _LEVELS.index(decide(text, rules).danger)
 
 
 def _harmless(turn: Turn) -> bool:

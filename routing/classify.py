@@ -314,8 +314,13 @@ def _is_clear(ranked: Ranked, rules: Rules) -> bool:
 
 
 def _danger(score: int, ranked: Ranked, rules: Rules) -> Danger:
-    """Words of danger decide. A category of urgent matters counts with them, or where a file has none."""
-    urgent = bool(ranked) and ranked[0][0] in rules.urgent and (score > 0 or not rules.gated)
-    if score >= rules.thresholds.danger_alarm or (urgent and _is_clear(ranked, rules)):
+    """Words of danger decide. With a clear category of urgent matters fewer are enough to alarm.
+
+    Where a file has no such words, that category decides alone.
+    """
+    limits, urgent = rules.thresholds, bool(ranked) and ranked[0][0] in rules.urgent
+    clear = urgent and _is_clear(ranked, rules)
+    if score >= limits.danger_alarm or (clear and (score >= limits.danger_ask or not rules.gated)):
         return Danger.ALARM
-    return Danger.ASK if urgent or score >= rules.thresholds.danger_ask else Danger.NONE
+    doubtful = urgent and (score > 0 or not rules.gated)
+    return Danger.ASK if doubtful or score >= limits.danger_ask else Danger.NONE

@@ -259,9 +259,10 @@ def test_a_question_is_known_as_one() -> None:
         (10, 0, "alarm"),
         (5, 0, "ask"),
         (4, 0, "none"),
-        (1, 9, "alarm"),  # clearly an urgent category, and something speaks for danger
-        (0, 9, "ask"),
-        (-9, 9, "ask"),
+        (5, 9, "alarm"),  # clearly an urgent category, and enough speaks for danger to ask
+        (1, 9, "ask"),
+        (0, 9, "none"),  # urgent by its words, but nothing says that anybody is in danger
+        (-9, 9, "none"),
     ],
 )
 def test_levels_of_danger(danger: int, category: int, level: str) -> None:
