@@ -31,13 +31,15 @@ class Danger(StrEnum):
     ALARM = "alarm"
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidate:
     category: str
     score: int
     matched: tuple[str, ...]
 
 
-class Decision(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Decision:
     """`category` is the best guess: sure if the outcome is FILE, to be confirmed if ASK, absent if NONE."""
 
     outcome: Outcome

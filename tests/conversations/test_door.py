@@ -190,9 +190,13 @@ async def test_a_changed_file_takes_effect_and_a_wrong_one_does_not(tmp_path: Pa
         town = Town(here.clock, here.sandbox, here.app)
         await town.load(read_roster(DEFAULTS / "roster.yaml"))
         resident = await town.at_home()
-        texts, rules = tmp_path / "texts/zh.yaml", tmp_path / "rules/taxonomy.yaml"
+        texts, rules = tmp_path / "texts/zh.yaml", tmp_path / "rules/keywords.yaml"
         texts.write_text(texts.read_text().replace("我记下来了", "好的，记住了"))
-        rules.write_text(rules.read_text().replace("楼道灯, ", "楼道灯, 呱呱灯不闪了, "))
+        rules.write_text(
+            rules.read_text().replace(
+                "  PF06:\n    keywords:\n", "  PF06:\n    keywords:\n      20: 呱呱灯\n"
+            )
+        )
         await town.app.offices.refresh()
         await town.says(resident, "呱呱灯不闪了")
         told = (await town.last(resident)).text

@@ -103,8 +103,7 @@ async def test_at05_without_a_place_one_reminder_then_dropped_after_a_day(yueshi
 
 async def test_a_few_words_that_mean_nothing_are_asked_about_and_not_filed(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    await yueshi.says(resident, "喝晕了")
-    await yueshi.taps(resident, "没有危险")
+    await yueshi.says(resident, "哔哔哔")
     await yueshi.pass_time(minutes=13)
     assert "出了什么事" in (await yueshi.last(resident)).text
     await yueshi.pass_time(hours=25)
@@ -191,12 +190,12 @@ async def test_the_danger_button_works_in_every_state(yueshi: Town) -> None:
 async def test_a_danger_sign_is_asked_about_and_the_desk_sees_silence(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     (desk,) = await yueshi.staff(2001)
-    await yueshi.says(resident, "楼道里有糊味")
+    await yueshi.says(resident, "头有点晕")
     card = await yueshi.last(resident)
     assert "119" in card.text
     assert card.labels == ["有危险", "没有危险"]
     await yueshi.pass_time(minutes=2)
-    assert "糊味" in (await yueshi.last(desk)).text
+    assert "有点晕" in (await yueshi.last(desk)).text
     assert await yueshi.requests() == []
 
 
@@ -260,7 +259,7 @@ async def test_a_photo_that_cannot_be_fetched_is_reported_to_staff(yueshi: Town)
 
 @pytest.mark.parametrize(
     "text",
-    ["路灯坏了" * 1250, "😀😀灯坏了😀", "<b>灯</b> & </b>坏了", "灯坏了]]>", "‮灯坏了‏", "灯坏了\u0000"],
+    ["路灯坏了" * 1250, "😀😀灯坏了😀", "<b>路灯坏了</b> & </b>", "灯坏了]]>", "‮灯坏了‏", "灯坏了\u0000"],
     ids=["5000 characters", "emoji", "html", "cdata", "right-to-left", "nul"],
 )
 async def test_strange_texts_are_stored_as_they_are_and_shown_whole(yueshi: Town, text: str) -> None:
@@ -334,7 +333,7 @@ async def test_an_emergency_repeats_the_place_it_knows(yueshi: Town) -> None:
 
 async def test_the_reminder_offers_the_same_answers_as_the_card(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    await yueshi.says(resident, "楼道里有糊味")
+    await yueshi.says(resident, "头有点晕")
     await yueshi.pass_time(minutes=13)
     reminder = await yueshi.last(resident)
     assert "还没有提交" in reminder.text
