@@ -49,6 +49,22 @@ def _harmless(turn: Turn) -> bool:
     return decide(turn.message.text, turn.office.rules).danger is Danger.NONE
 
 
+def _says_nothing(turn: Turn) -> bool:
+    """No danger and no matter: not understood, or taken for idle talk or abuse.
+
+    What is left of an insult, 你们这些※※, is not quite abuse any more. There it is enough that abuse is among
+    the guesses, as long as nobody would be sent for the best of them.
+    """
+    decision = decide(turn.message.text, turn.office.rules)
+    best, leaves = turn.office.leaf(decision.category), turn.office.rules.leaves
+    if decision.danger is not Danger.NONE:
+        return False
+    if best is None or not best.alone:
+        return True
+    idle = any(not leaves[one.category].alone for one in decision.candidates)
+    return idle and best.guided and decision.outcome is Outcome.ASK
+
+
 # --- insults ----------------------------------------------------------------------------------
 
 
@@ -86,7 +102,7 @@ def is_only_insult(turn: Turn) -> bool:
         return False
     if len(left) > _NOTHING_LEFT or looks_like_place(left):
         return False
-    return decide(turn.message.text, turn.office.rules).outcome is Outcome.NONE and _harmless(turn)
+    return _says_nothing(turn)
 
 
 async def let_pass(turn: Turn) -> None:
@@ -156,7 +172,7 @@ def is_elsewhere(turn: Turn) -> bool:
     """Politics, press and rumours, with nothing of the neighbourhood in them."""
     if not turn.heard.elsewhere or turn.conversation.draft is not None or not _is_unasked(turn):
         return False
-    return decide(turn.message.text, turn.office.rules).outcome is Outcome.NONE and _harmless(turn)
+    return _says_nothing(turn)
 
 
 async def not_ours(turn: Turn) -> None:

@@ -49,9 +49,15 @@ async def test_an_insult_alone_makes_no_request_and_joins_no_draft(yueshi: Town)
     await yueshi.says(resident, "你们都是废物")
     assert "事情照样办" in (await yueshi.last(resident)).text
     await yueshi.says(resident, "楼道灯坏了")
-    await yueshi.says(resident, "快点混蛋")
+    await yueshi.says(resident, "一群混蛋")
     await yueshi.taps(resident, "提交")
     assert await told(yueshi, await yueshi.request()) == "楼道灯坏了"
+
+
+async def test_an_insult_with_a_word_of_a_fault_is_asked_about(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    await yueshi.says(resident, "混蛋，没水")
+    assert "我记下来了" in (await yueshi.last(resident)).text
 
 
 async def test_at63_who_is_muted_is_still_heard_in_danger(yueshi: Town) -> None:
@@ -65,7 +71,7 @@ async def test_at63_who_is_muted_is_still_heard_in_danger(yueshi: Town) -> None:
     waiting = [one for one in await resident.sees() if "以后再说" in one.text]
     assert len(waiting) == 1
     assert await yueshi.requests() == []
-    await yueshi.says(resident, "楼道里有糊味")
+    await yueshi.says(resident, "楼上有人打架")
     assert "有人受伤或有危险吗" in (await yueshi.last(resident)).text
     await yueshi.says(resident, "着火了")
     assert (await yueshi.request()).urgent
@@ -210,13 +216,13 @@ async def test_a_child_in_danger_hears_the_hotline_first_and_the_desk_reads_it(y
     answer = (await yueshi.last(child)).text
     assert answer.index("110") < answer.index("找爸爸妈妈")
     assert "门外有人一直砸" in (await yueshi.card(desk, "待分诊")).text
-    await yueshi.says(child, "我上三年级，家里着火了")
+    await yueshi.says(child, "我上三年级，家里起火了，火好大")
     assert [one.urgent for one in await yueshi.requests()] == [False, True]
 
 
 async def test_hard_case_media_politics_rumour(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    for text in ("我是记者，想采访一下", "网传要出大事了", "你怎么看国际形势"):
+    for text in ("我是记者", "网传要出大事了", "你怎么看国际形势"):
         await yueshi.says(resident, text)
         assert "只办身边的事" in (await yueshi.last(resident)).text
     await yueshi.pass_time(hours=1)
