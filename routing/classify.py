@@ -8,7 +8,7 @@ from functools import cache, reduce
 from operator import or_
 from typing import NamedTuple
 
-from routing.rules import FULL, HALF, LANE, Combo, Rules, Scope, in_lane
+from routing.rules import HALF, LANE, Combo, Rules, Scope, in_lane
 from routing.text import normalize
 
 MOST_CANDIDATES = 3
@@ -62,13 +62,12 @@ class Reason:
 def decide(text: str, rules: Rules) -> Decision:
     """Never raises, whatever the text; the same text and rules always give the same decision."""
     evidence = _gather(text, rules)
-    total, backed = _weigh(evidence, rules)
-    left = _lanes(total & backed, rules)
-    danger_score, nothing, question = _lanes(total, rules)[len(rules.leaves) :]
-    ranked = _rank(list(left), rules)
+    scores = _weigh(evidence, rules)
+    *left, danger_score, nothing, question = scores
+    ranked = _rank(left, evidence, rules)
     danger = _danger(danger_score - HALF, ranked, rules)
     if danger is Danger.ALARM:
-        ranked = _urgent_first(ranked, left, rules)
+        ranked = _urgent_first(ranked, scores, rules)
     outcome = _outcome(ranked, danger, nothing - HALF, rules)
     category = rules.owners[ranked[0][0]] if outcome is not Outcome.NONE else None
     return Decision(
@@ -221,30 +220,21 @@ def _holds(combo: Combo, parts: dict[int, list[Span]], hidden: Sequence[Span]) -
 # --- weighing ---------------------------------------------------------------------------------
 
 
-def _weigh(evidence: _Evidence, rules: Rules) -> tuple[int, int]:
-    """Each owner's score in its lane, and the lanes of the categories that anything speaks for."""
+def _weigh(evidence: _Evidence, rules: Rules) -> list[int]:
+    """Each owner's score, with half a lane added."""
     total = sum(map(rules.scores.__getitem__, evidence.said), _middle(len(rules.owners)))
-    backed = reduce(or_, map(rules.support.__getitem__, evidence.said), 0)
     for index, owner in evidence.hidden:
         total -= in_lane(owner, rules.weights[owner][index])
-        if not any(weight > 0 for weight, _ in _said_about(owner, evidence, rules)):
-            backed &= ~in_lane(owner, FULL)
     for owner, weight, _ in evidence.more:
         total += in_lane(owner, weight)
-        backed |= in_lane(owner, FULL) if weight > 0 and owner < len(rules.leaves) else 0
-    return total, backed
+    packed = total.to_bytes(len(rules.owners) * LANE // 8, sys.byteorder)
+    return memoryview(packed).cast("H").tolist()
 
 
 @cache
 def _middle(owners: int) -> int:
     """Half a lane for everybody: with it no score is negative, and none borrows from its neighbour."""
     return sum(in_lane(owner, HALF) for owner in range(owners))
-
-
-def _lanes(scores: int, rules: Rules) -> list[int]:
-    """Every owner's score with half a lane added; 0 for who is not backed."""
-    packed = scores.to_bytes(len(rules.owners) * LANE // 8, sys.byteorder)
-    return memoryview(packed).cast("H").tolist()
 
 
 def _said_about(owner: int, evidence: _Evidence, rules: Rules) -> list[tuple[int, str]]:
@@ -265,36 +255,44 @@ def _candidate(owner: int, score: int, evidence: _Evidence, rules: Rules) -> Can
 # --- deciding ---------------------------------------------------------------------------------
 
 
-def _rank(left: list[int], rules: Rules) -> Ranked:
-    """The best that any word speaks for, in the file's order where equal; others may speak against it.
+def _rank(left: list[int], evidence: _Evidence, rules: Rules) -> Ranked:
+    """The best that more speaks for than against, in the file's order where equal.
 
     What only says that something is unclear is no choice beside others: it is alone, or not there.
     """
-    last = rules.unclear_at
-    if last is None:
-        return _best(left)
-    unclear, left[last] = left[last] - HALF, 0
-    ranked = _best(left)
-    return [(last, unclear)] if unclear > (ranked[0][1] if ranked else -HALF) else ranked
+    last, unclear = rules.unclear_at, HALF
+    if last is not None:
+        unclear, left[last] = left[last], 0
+    ranked = _best(left, HALF) or _best(_backed(left, evidence, rules), 0)
+    if last is not None and unclear > HALF and unclear > (ranked[0][1] + HALF if ranked else HALF):
+        return [(last, unclear - HALF)]
+    return ranked
 
 
-def _best(left: list[int]) -> Ranked:
+def _best(left: list[int], above: int) -> Ranked:
     ranked: Ranked = []
-    while len(ranked) < MOST_CANDIDATES and (score := max(left, default=0)):
+    while len(ranked) < MOST_CANDIDATES and (score := max(left, default=above)) > above:
         owner = left.index(score)
         ranked.append((owner, score - HALF))
         left[owner] = 0
     return ranked
 
 
-def _urgent_first(ranked: Ranked, left: list[int], rules: Rules) -> Ranked:
+def _backed(left: list[int], evidence: _Evidence, rules: Rules) -> list[int]:
+    """Where more is said against every category than for it: those that anything is said for at all."""
+    return [
+        score if any(weight > 0 for weight, _ in _said_about(owner, evidence, rules)) else 0
+        for owner, score in enumerate(left)
+    ]
+
+
+def _urgent_first(ranked: Ranked, scores: list[int], rules: Rules) -> Ranked:
     """The best urgent category before all others, whatever scores more."""
-    urgent = [(-left[owner], owner) for owner in rules.urgent if left[owner]]
-    if not urgent:
+    score, first = max(((scores[owner], -owner) for owner in rules.urgent), default=(0, 0))
+    if score <= HALF:
         return ranked
-    score, first = min(urgent)
-    others = [item for item in ranked if item[0] != first]
-    return [(first, -score - HALF), *others[: MOST_CANDIDATES - 1]]
+    others = [item for item in ranked if item[0] != -first]
+    return [(-first, score - HALF), *others[: MOST_CANDIDATES - 1]]
 
 
 def _outcome(ranked: Ranked, danger: Danger, nothing: int, rules: Rules) -> Outcome:

@@ -155,7 +155,6 @@ class Rules:
     patterns: tuple[Pattern, ...]
     weights: tuple[Mapping[int, int], ...]  # for each owner, the patterns that vote and how
     scores: tuple[int, ...]  # the votes of each pattern, one lane for each owner
-    support: tuple[int, ...]  # the lanes of the categories that each pattern speaks for
     intricate: frozenset[int]  # the patterns that do more than vote
     placed: frozenset[int]  # those of them for which it matters by itself where they stand
     meeting: Meeting
@@ -170,7 +169,6 @@ def compile_rules(document: RulesDocument) -> Rules:
     lexicons = [document.lexicons.get(owner, Lexicon()) for owner in owners]
     combos = tuple((owner, combo) for owner, lexicon in enumerate(lexicons) for combo in lexicon.combos)
     patterns, weights = _patterns(lexicons, combos)
-    scores, support = _packed(len(patterns), weights, len(document.leaves))
     return Rules(
         version=_version(document),
         leaves=MappingProxyType({leaf.code: leaf for leaf in document.leaves}),
@@ -181,8 +179,7 @@ def compile_rules(document: RulesDocument) -> Rules:
         combos=combos,
         patterns=patterns,
         weights=weights,
-        scores=scores,
-        support=support,
+        scores=_packed(len(patterns), weights),
         intricate=frozenset(
             index for index, one in enumerate(patterns) if one.starts or one.hides_from or one.parts
         ),
@@ -198,7 +195,6 @@ def compile_rules(document: RulesDocument) -> Rules:
 # The scores of all owners are kept in one integer, each in a lane of its own, so that what a word says for
 # and against everybody is one addition. A score stays far below half a lane, and half is added to each.
 LANE = 16
-FULL = (1 << LANE) - 1
 HALF = 1 << (LANE - 1)
 
 
@@ -206,28 +202,23 @@ def in_lane(owner: int, number: int) -> int:
     return number << (LANE * owner)
 
 
-def _packed(
-    patterns: int, weights: tuple[Mapping[int, int], ...], leaves: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """For each pattern its votes in lanes, and the lanes of the categories that it speaks for."""
-    scores, support = [0] * patterns, [0] * patterns
+def _packed(patterns: int, weights: tuple[Mapping[int, int], ...]) -> tuple[int, ...]:
+    """For each pattern its votes in lanes."""
+    scores = [0] * patterns
     for owner, votes in enumerate(weights):
-        shift, full = LANE * owner, in_lane(owner, FULL if owner < leaves else 0)
+        shift = LANE * owner
         for index, weight in votes.items():
             scores[index] += weight << shift
-            if weight > 0:
-                support[index] |= full
-    return tuple(scores), tuple(support)
+    return tuple(scores)
 
 
 def reweighted(rules: Rules, pattern: int, owner: int, weight: int) -> Rules:
     """The rules with another weight of one word for one owner, to try it: far cheaper than compiling."""
-    before, lane = rules.weights[owner].get(pattern, 0), in_lane(owner, FULL)
-    weights, scores, support = list(rules.weights), list(rules.scores), list(rules.support)
-    weights[owner] = {**weights[owner], pattern: weight}
+    before = rules.weights[owner].get(pattern, 0)
+    weights, scores = list(rules.weights), list(rules.scores)
+    weights[owner] = {**rules.weights[owner], pattern: weight}
     scores[pattern] += in_lane(owner, weight - before)
-    support[pattern] = support[pattern] & ~lane | (lane if weight > 0 and owner < len(rules.leaves) else 0)
-    return replace(rules, weights=tuple(weights), scores=tuple(scores), support=tuple(support))
+    return replace(rules, weights=tuple(weights), scores=tuple(scores))
 
 
 def _meeting(patterns: Iterable[Pattern], combos: Iterable[tuple[int, Combo]]) -> Meeting:

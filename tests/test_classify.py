@@ -161,7 +161,12 @@ def test_weights_add_up_and_a_word_counts_once() -> None:
 
 def test_a_word_may_speak_against_a_category() -> None:
     some = rules(A={"电梯": 3, "广告": -5}, B={"广告": 4})
-    assert scores("电梯里的广告", some) == {"B": 4, "A": -2}
+    assert scores("电梯里的广告", some) == {"B": 4}
+
+
+def test_where_more_is_said_against_all_the_least_bad_is_left() -> None:
+    some = rules(A={"电梯": 3, "广告": -5}, B={"电梯": 3, "广告": -4}, C={"广告": -1})
+    assert scores("电梯里的广告", some) == {"B": -1, "A": -2}
 
 
 def test_what_nothing_speaks_for_is_no_candidate() -> None:
