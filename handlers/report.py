@@ -417,9 +417,11 @@ async def call_person(turn: Turn) -> None:
     """[叫网格员]: whatever has been said goes to the grid member as it is, unless consent is missing."""
     known = drafts.load(turn.conversation.draft)
     said = decide(known.text if known else "", turn.office.rules)
-    draft = _bare(turn, known) if known is None or guidance.is_confided(turn, known, said) else known
-    request = await filing.file_request(turn, draft, decide(draft.text, turn.office.rules), direct=True)
-    await finish(turn, draft, request)
+    if known is None or guidance.is_confided(turn, known, said):
+        # The bot's own words are no report: whatever rules make of them would be somebody else's matter.
+        known, said = _bare(turn, known), decide("", turn.office.rules)
+    request = await filing.file_request(turn, known, said, direct=True)
+    await finish(turn, known, request)
 
 
 def _bare(turn: Turn, known: Draft | None) -> Draft:
