@@ -96,9 +96,9 @@ async def test_an_addition_is_masked_as_well(guarded: Town) -> None:
     resident = await guarded.at_home()
     (member,) = await guarded.staff(1001)
     await guarded.filed(resident)
-    await guarded.says(resident, f"联系我 {PHONE}")
+    await guarded.says(resident, f"电话 {PHONE}")
     await guarded.taps(resident, "补充")
-    assert "联系我 ***" in (await guarded.last(member)).text
+    assert "电话 ***" in (await guarded.last(member)).text
 
 
 WRITTEN = st.one_of(mobiles(), identity_cards()).flatmap(
@@ -299,7 +299,7 @@ async def test_at71_after_deletion_nothing_of_a_person_is_found_anywhere(
 ) -> None:
     resident = await guarded.at_home(90017731)
     (member,) = await guarded.staff(1001)
-    await resident.sends_photo("楼道的照片赵铁柱")
+    await resident.sends_photo("路灯的照片赵铁柱")
     await guarded.settle()
     first = await guarded.filed(resident, SECRETS)
     await guarded.taps(member, "接单")

@@ -133,7 +133,7 @@ async def test_at15_calling_a_person_does_not_give_away_what_was_confided(yueshi
 async def test_at15_what_only_seems_confided_is_not_filed_by_silence_either(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     await yueshi.staff(1001, 2001, 2002)
-    await yueshi.says(resident, "婆媳")
+    await yueshi.says(resident, "婆婆")
     assert "婚姻家庭纠纷" in (await yueshi.last(resident)).labels
     await yueshi.pass_time(hours=25)
     assert await yueshi.requests() == []
