@@ -90,7 +90,7 @@ async def test_the_story_is_played_to_its_end(tmp_path: Path) -> None:
         await page.locator("#play").click()
         await expect(page.locator("#caption")).to_contain_text("演完了", timeout=STORY_WITHIN * 1000)
         await expect(page.locator("#trace .status")).to_have_text("已结案", timeout=5000)
-        await expect(page.locator("#trace .words")).to_contain_text("楼道灯")
+        await expect(page.locator("#trace .words")).to_contain_text("灯坏了")
         await expect(page.locator("#group .talk")).to_contain_text("已结案", timeout=PACED)
         await expect(page.locator("#trace")).not_to_contain_text("在途", timeout=PACED)
         await expect(page.locator("#trace")).to_contain_text("没送到 0 条")
