@@ -28,7 +28,7 @@ _WAVE = 50  # residents who talk at the same time
 _FIRST = 1_000_000  # their user ids begin here, far from the staff's
 _MOST_ANSWERS = 6
 _APART = {"不是", "还没好，重新办"}
-_MORE = "请派人来看看"  # what a resident adds who was not understood
+_MORE = "就是那样嘛"
 _NAMES = {Outcome.FILE: "filed", Outcome.ASK: "asked", Outcome.NONE: "unclear"}
 
 

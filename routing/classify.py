@@ -1,5 +1,6 @@
 """Which category a text is about, and whether somebody may be in danger: decided from words alone."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from routing.rules import HALF, LANE, Combo, Rules, Scope, in_lane
 from routing.text import normalize
 
 MOST_CANDIDATES = 3
+
+_NUMBER = re.compile("[0-9]{6,}")  # a telephone or ID number: the 119 within it calls nobody
 
 Span = tuple[int, int]
 Hit = tuple[int, int, int]  # which pattern, from where, to where
@@ -120,7 +123,8 @@ class _Evidence(NamedTuple):
 
 
 def _gather(text: str, rules: Rules) -> _Evidence:
-    hits = rules.matcher.find_matches_as_indexes(normalize(text), overlapping=True)
+    plain = _NUMBER.sub("#", normalize(text))
+    hits = rules.matcher.find_matches_as_indexes(plain, overlapping=True)
     said = {index for index, _, _ in hits}
     intricate = said & rules.intricate
     if not intricate:
@@ -248,7 +252,13 @@ def _said_about(owner: int, evidence: _Evidence, rules: Rules) -> list[tuple[int
 
 
 def _candidate(owner: int, score: int, evidence: _Evidence, rules: Rules) -> Candidate:
-    said = sorted([(-weight, words) for weight, words in _said_about(owner, evidence, rules) if weight > 0])
+    if evidence.hidden or evidence.more:
+        said = sorted(
+            [(-weight, words) for weight, words in _said_about(owner, evidence, rules) if weight > 0]
+        )
+    else:
+        speaking = rules.speaking[owner]
+        said = sorted([speaking[index] for index in evidence.said if index in speaking])
     return Candidate(rules.owners[owner], score, tuple([words for _, words in said]))
 
 
@@ -318,7 +328,8 @@ def _danger(score: int, ranked: Ranked, rules: Rules) -> Danger:
 
     Where a file has no such words, that category decides alone.
     """
-    limits, urgent = rules.thresholds, bool(ranked) and ranked[0][0] in rules.urgent
+    limits = rules.thresholds
+    urgent = bool(ranked) and ranked[0][0] in rules.urgent and ranked[0][1] >= limits.least
     clear = urgent and _is_clear(ranked, rules)
     if score >= limits.danger_alarm or (clear and (score >= limits.danger_ask or not rules.gated)):
         return Danger.ALARM

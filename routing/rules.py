@@ -154,6 +154,9 @@ class Rules:
     combos: tuple[tuple[int, Combo], ...]  # with its owner
     patterns: tuple[Pattern, ...]
     weights: tuple[Mapping[int, int], ...]  # for each owner, the patterns that vote and how
+    speaking: tuple[
+        Mapping[int, tuple[int, str]], ...
+    ]  # those that speak for it, to be sorted: −weight, word
     scores: tuple[int, ...]  # the votes of each pattern, one lane for each owner
     intricate: frozenset[int]  # the patterns that do more than vote
     placed: frozenset[int]  # those of them for which it matters by itself where they stand
@@ -179,6 +182,10 @@ def compile_rules(document: RulesDocument) -> Rules:
         combos=combos,
         patterns=patterns,
         weights=weights,
+        speaking=tuple(
+            {index: (-weight, patterns[index].text) for index, weight in votes.items() if weight > 0}
+            for votes in weights
+        ),
         scores=_packed(len(patterns), weights),
         intricate=frozenset(
             index for index, one in enumerate(patterns) if one.starts or one.hides_from or one.parts
@@ -215,10 +222,13 @@ def _packed(patterns: int, weights: tuple[Mapping[int, int], ...]) -> tuple[int,
 def reweighted(rules: Rules, pattern: int, owner: int, weight: int) -> Rules:
     """The rules with another weight of one word for one owner, to try it: far cheaper than compiling."""
     before = rules.weights[owner].get(pattern, 0)
-    weights, scores = list(rules.weights), list(rules.scores)
-    weights[owner] = {**rules.weights[owner], pattern: weight}
+    weights, speaking, scores = list(rules.weights), list(rules.speaking), list(rules.scores)
+    weights[owner] = {**weights[owner], pattern: weight}
+    others = {index: said for index, said in speaking[owner].items() if index != pattern}
+    own = {pattern: (-weight, rules.patterns[pattern].text)} if weight > 0 else {}
+    speaking[owner] = others | own
     scores[pattern] += in_lane(owner, weight - before)
-    return replace(rules, weights=tuple(weights), scores=tuple(scores))
+    return replace(rules, weights=tuple(weights), speaking=tuple(speaking), scores=tuple(scores))
 
 
 def _meeting(patterns: Iterable[Pattern], combos: Iterable[tuple[int, Combo]]) -> Meeting:

@@ -282,6 +282,12 @@ def test_an_alarm_puts_the_urgent_category_first() -> None:
     assert [one.category for one in decision.candidates] == ["EM", "A"]
 
 
+def test_the_digits_of_a_long_number_are_no_words() -> None:
+    some = rules(EM={"119": 9}, danger={"119": 12})
+    assert decide("电话13911912345", some).danger is Danger.NONE
+    assert decide("要不要打119", some).danger is Danger.ALARM
+
+
 def test_rules_without_words_of_danger_trust_their_urgent_categories() -> None:
     assert decide("火", rules(EM={"火": 9})).danger is Danger.ALARM
 
