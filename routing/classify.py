@@ -329,7 +329,9 @@ def _danger(score: int, ranked: Ranked, rules: Rules) -> Danger:
     Where a file has no such words, that category decides alone.
     """
     limits = rules.thresholds
-    urgent = bool(ranked) and ranked[0][0] in rules.urgent and ranked[0][1] >= limits.least
+    # Half of what files alone: a telephone number with two common words is no emergency.
+    likely = bool(ranked) and ranked[0][1] * 2 >= limits.score
+    urgent = likely and ranked[0][0] in rules.urgent
     clear = urgent and _is_clear(ranked, rules)
     if score >= limits.danger_alarm or (clear and (score >= limits.danger_ask or not rules.gated)):
         return Danger.ALARM
