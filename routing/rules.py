@@ -154,9 +154,7 @@ class Rules:
     combos: tuple[tuple[int, Combo], ...]  # with its owner
     patterns: tuple[Pattern, ...]
     weights: tuple[Mapping[int, int], ...]  # for each owner, the patterns that vote and how
-    speaking: tuple[
-        Mapping[int, tuple[int, str]], ...
-    ]  # those that speak for it, to be sorted: −weight, word
+    speaking: tuple[Mapping[int, tuple[int, str]], ...]  # those that speak for it: −weight, to sort by; word
     scores: tuple[int, ...]  # the votes of each pattern, one lane for each owner
     intricate: frozenset[int]  # the patterns that do more than vote
     placed: frozenset[int]  # those of them for which it matters by itself where they stand
@@ -200,7 +198,8 @@ def compile_rules(document: RulesDocument) -> Rules:
 
 
 # The scores of all owners are kept in one integer, each in a lane of its own, so that what a word says for
-# and against everybody is one addition. A score stays far below half a lane, and half is added to each.
+# and against everybody is one addition. Half a lane is added to each; rule files whose words could say more
+# than that about one owner are refused.
 LANE = 16
 HALF = 1 << (LANE - 1)
 

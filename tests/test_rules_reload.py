@@ -200,6 +200,7 @@ MISTAKES = [
         "要么写 all，要么写 then",
     ),
     ("坏: [坏了, 不亮]", "坏: [坏了, <坏>]", "词组 <坏> 绕回了自己"),
+    ("2: 路灯 楼道", "30: " + " ".join(f"灯{n}" for n in range(1100)), "加起来有 33039，最多 32767"),
     ("default_role: duty_desk", "default_role: Duty Desk", "categories[0].children[0].default_role 写法不对"),
     ("scope: 急事", "scope: 无", '不能是 "无"，可用：急事、大事、小事、私事'),
     ("first_reply: 先保命", "first_reply: '{先保命'", "花括号不成对"),

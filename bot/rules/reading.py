@@ -11,7 +11,7 @@ from bot.rules.format import BY_LENGTH, ComboRule, Leaf, Lexical, Meta, Taxonomy
 from bot.rules.wordgroups import Groups
 from routing import rules
 from routing.promises import promised_arrival
-from routing.rules import Combo, Lexicon, Rules, RulesDocument, Scope, Sense, compile_rules
+from routing.rules import HALF, Combo, Lexicon, Rules, RulesDocument, Scope, Sense, compile_rules
 from routing.text import normalize
 
 _SENSES = {"danger": Sense.DANGER, "nothing": Sense.NOTHING, "question": Sense.QUESTION}
@@ -96,6 +96,13 @@ class _Gathered:
     starts: dict[str, int] = field(default_factory=dict)
     lines: dict[str, tuple[Document, Location]] = field(default_factory=dict)  # where a keyword stands
 
+    def weights(self) -> list[int]:
+        return [*self.keywords.values(), *self.starts.values(), *(one.score for one in self.combos)]
+
+    def most(self) -> int:
+        """More than this no text can gather, for or against."""
+        return sum(map(abs, self.weights()))
+
 
 class _LexiconReader:
     """Gathers what all files say about each category and sense, and what is wrong with it."""
@@ -131,10 +138,13 @@ class _LexiconReader:
             for word in sorted(said.exclude & said.keywords.keys()):
                 where, loc = said.lines[word]
                 yield where.problem(loc, f"{owner} 的“{word}”又是关键词又在 exclude 里，永远不算")
+            if (most := said.most()) >= HALF:
+                told = f"{owner} 所有词的分数加起来有 {most}，最多 {HALF - 1}，请减几个词或者降分"
+                where, loc = next(iter(said.lines.values()), (document, ()))
+                yield where.problem(loc, told)
         for loc, _, leaf in taxonomy.leaves():
             said = self._of(leaf.service_code)
-            weights = [*said.keywords.values(), *said.starts.values(), *(one.score for one in said.combos)]
-            if max(weights, default=0) <= 0:
+            if max(said.weights(), default=0) <= 0:
                 yield document.problem(
                     (*loc, "service_code"), f"{leaf.service_code} 没有一个词会选中它，请给它关键词"
                 )
