@@ -17,6 +17,7 @@ from bot.settings import Pacing
 from handlers import delivery
 from handlers.desk import Desk
 from handlers.messages import (
+    Blob,
     Button,
     Channel,
     Moved,
@@ -223,5 +224,5 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
         text = texts.render("repeated", {"text": text})
     offer = to_base36(said.id)
     buttons = tuple(Button(f"{offer}:{choice['id']}", choice["label"]) for choice in said.choices)
-    photo = Path(job.file) if job.file else None
-    return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=job.edit)
+    photo = Blob(Path(job.file).name, Path(job.file).read_bytes()) if job.file else None
+    return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=job.edit, key=offer)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +17,10 @@ from bot.files import FileError, Problem, load_document, validate
 PREFIX = "HUIYIN_"
 DEFAULTS = Path(__file__).parent / "defaults"
 TELEGRAM_API = "https://api.telegram.org"
+WECHAT_API = "https://api.weixin.qq.com"
+WECHAT_PAGES = "https://mp.weixin.qq.com"  # pictures of parametric codes
+WECHAT_OPEN = "https://open.weixin.qq.com"  # asks people who they are
+WECOM_API = "https://qyapi.weixin.qq.com"
 
 
 class ConfigError(Exception):
@@ -42,6 +47,18 @@ def _address(url: str) -> str:
 def _secret_header(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,256}", secret.get_secret_value()):
         raise ValueError("只能用字母、数字、下划线和减号，最多256个")
+    return secret
+
+
+def _callback_token(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9]{3,32}|", secret.get_secret_value()):
+        raise ValueError("只能用字母和数字，3到32个，和平台后台填的一样")
+    return secret
+
+
+def _aes_key(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9]{43}|", secret.get_secret_value()):
+        raise ValueError("是平台后台给的 EncodingAESKey，正好43个字母和数字")
     return secret
 
 
@@ -89,8 +106,82 @@ class Telegram(_Model):
         return bool(self.token.get_secret_value())
 
 
+class Wechat(_Model):
+    """A verified 服务号. `plain` accepts messages that nobody has signed, for trials only."""
+
+    app_id: str = ""
+    secret: SecretStr = SecretStr("")
+    token: Annotated[SecretStr, AfterValidator(_callback_token)] = SecretStr("")
+    aes_key: Annotated[SecretStr, AfterValidator(_aes_key)] = SecretStr("")
+    previous_aes_key: Annotated[SecretStr, AfterValidator(_aes_key)] = SecretStr("")
+    plain: bool = False
+    api_base: Address = WECHAT_API
+    pages_base: Address = WECHAT_PAGES
+    open_base: Address = WECHAT_OPEN
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.app_id)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        return (self.api_base, self.pages_base, self.open_base)
+
+
+class WecomBot(_Model):
+    """A smart robot (智能机器人) of the same company, by webhook."""
+
+    token: Annotated[SecretStr, AfterValidator(_callback_token)] = SecretStr("")
+    aes_key: Annotated[SecretStr, AfterValidator(_aes_key)] = SecretStr("")
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.token.get_secret_value())
+
+
+class Wecom(_Model):
+    """One app of a company. `robot_keys` name group robots: {"一网格群": key of its webhook}."""
+
+    corp_id: str = ""
+    agent_id: int = 0
+    secret: SecretStr = SecretStr("")
+    token: Annotated[SecretStr, AfterValidator(_callback_token)] = SecretStr("")
+    aes_key: Annotated[SecretStr, AfterValidator(_aes_key)] = SecretStr("")
+    previous_aes_key: Annotated[SecretStr, AfterValidator(_aes_key)] = SecretStr("")
+    robot_key: SecretStr = SecretStr("")
+    robot_keys: dict[str, SecretStr] = {}
+    bot: WecomBot = WecomBot()
+    api_base: Address = WECOM_API
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.corp_id)
+
+
+class Page(_Model):
+    """The residents' page. `url` is where browsers find it, for links in messages and codes."""
+
+    url: str = ""
+
+
 class Channels(_Model):
     telegram: Telegram = Telegram()
+    wechat: Wechat = Wechat()
+    wecom: Wecom = Wecom()
+    web: Page = Page()
+
+    @property
+    def configured(self) -> bool:
+        return self.telegram.configured or self.wechat.configured or self.wecom.configured
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The platforms' addresses that this configuration speaks to."""
+        return (
+            *((self.telegram.api_base,) if self.telegram.configured else ()),
+            *(self.wechat.bases if self.wechat.configured else ()),
+            *((self.wecom.api_base,) if self.wecom.configured else ()),
+        )
 
 
 class Log(_Model):
@@ -102,6 +193,7 @@ class _Fields(_Model):
     """Every key of config.yaml."""
 
     database_url: str = "sqlite:///data/huiyin.db"
+    redis_url: SecretStr = SecretStr("")
     data_dir: Path = Path("data")
     rules_dir: Path = DEFAULTS / "rules"
     texts_dir: Path = DEFAULTS / "texts"
@@ -189,18 +281,24 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _refuse_written_secrets(path: Path, file: _Fields) -> None:
-    telegram = file.channels.telegram
-    written = {
-        "secret_key": file.secret_key,
-        "channels.telegram.token": telegram.token,
-        "channels.telegram.webhook_secret": telegram.webhook_secret,
-    }
-    for key, secret in written.items():
+    for key, secret in _secrets(file, ()):
         if secret.get_secret_value():
             variable = PREFIX + key.upper().replace(".", "__")
             raise ConfigError(
                 str(Problem(str(path), None, f"{key} 是密钥，不写在文件里，请用环境变量 {variable}"))
             )
+
+
+def _secrets(model: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[str, SecretStr]]:
+    """Every secret of the configuration under its key."""
+    for name in type(model).model_fields:
+        value, key = getattr(model, name), (*path, name)
+        if isinstance(value, SecretStr):
+            yield ".".join(key), value
+        elif isinstance(value, BaseModel):
+            yield from _secrets(value, key)
+        elif isinstance(value, dict):
+            yield from ((".".join((*key, one)), secret) for one, secret in value.items())
 
 
 def _environment_problem(error: Any) -> str:
@@ -227,14 +325,15 @@ def _known(name: str) -> bool:
 def _check_safe(settings: Settings) -> None:
     """A trial installation cannot reach real people, and only a sandbox has a clock to follow."""
     telegram = settings.channels.telegram
-    local = is_loopback(telegram.api_base)
-    if telegram.configured and not local and not settings.live:
+    local = all(map(is_loopback, settings.channels.bases))
+    if not local and not settings.live:
         raise ConfigError(
             "live: is false, so no message may leave this machine: set live: true, "
-            "or point channels.telegram.api_base at a sandbox on loopback"
+            "or point every api_base of the channels at a sandbox on loopback"
         )
     if settings.clock is ClockKind.SANDBOX and not (local and is_loopback(settings.clock_url)):
         raise ConfigError("clock: sandbox needs clock_url and every api_base on loopback")
+    _check_callbacks(settings.channels)
     if telegram.mode is TelegramMode.WEBHOOK and telegram.configured:
         for key in ("webhook_secret", "webhook_url"):
             value = getattr(telegram, key)
@@ -242,3 +341,21 @@ def _check_safe(settings: Settings) -> None:
                 raise ConfigError(
                     f"channels.telegram.mode: webhook needs {PREFIX}CHANNELS__TELEGRAM__{key.upper()}"
                 )
+
+
+def _check_callbacks(channels: Channels) -> None:
+    """What a configured channel cannot do without."""
+    wechat, wecom = channels.wechat, channels.wecom
+    needed: dict[str, SecretStr | int] = {}
+    if wechat.configured:
+        needed |= {"wechat.secret": wechat.secret, "wechat.token": wechat.token}
+        needed |= {} if wechat.plain else {"wechat.aes_key": wechat.aes_key}
+    if wecom.configured:
+        needed |= {"wecom.secret": wecom.secret, "wecom.token": wecom.token, "wecom.aes_key": wecom.aes_key}
+        needed |= {"wecom.agent_id": wecom.agent_id}
+    if wecom.bot.configured:
+        needed |= {"wecom.corp_id": int(wecom.configured), "wecom.bot.aes_key": wecom.bot.aes_key}
+    for key, value in needed.items():
+        if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+            variable = PREFIX + f"CHANNELS__{key}".upper().replace(".", "__")
+            raise ConfigError(f"channels.{key} is missing: set {variable}")

@@ -1,9 +1,11 @@
 """What comes in and what goes out, in our own words, and the port that every channel implements."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
+
+from routing.windows import Means
 
 
 class Kind(StrEnum):
@@ -17,8 +19,39 @@ class Kind(StrEnum):
     TAP = "tap"
     MEMBERSHIP = "membership"
     MIGRATED = "migrated"
+    LEFT = "left"  # they want nothing of us any more: what we know of them goes
+    OUTCOME = "outcome"  # the platform says what became of a message that it had accepted
+    GRANTED = "granted"  # somebody allowed notices
     IGNORED = "ignored"
     UNSUPPORTED = "unsupported"
+
+
+class Opens(StrEnum):
+    """Which window for free messages something that a person did opens, where a platform has such."""
+
+    TALK = "talk"
+    BRIEF = "brief"
+
+
+class Outcome(StrEnum):
+    DELIVERED = "delivered"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a platform can and cannot do, as far as others must know.
+
+    `numbered`: an offered choice may be answered with its number. `windowed`: free messages only for a while
+    after somebody wrote. `edits`: a message of ours can be changed. `cards_for_each`: its groups have no
+    buttons, so that a group's card goes to each of its people, and is changed for all of them at once.
+    """
+
+    numbered: bool = False
+    windowed: bool = False
+    edits: bool = True
+    cards_for_each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +80,9 @@ class InboundMessage:
 
     `sender` and `chat` are addresses on the channel, the same in a private chat. `ref` names this message
     and `reply_to` the message it answers, on the platform. `present` says whether the bot (or, in a
-    private chat, the person) is still there, for MEMBERSHIP.
+    private chat, the person) is still there, for MEMBERSHIP. `code` is what the platform handed out for one
+    answer, or for one change of the card that was tapped. `outcome` is that of our message `ref`, `granted`
+    are the templates that may be used once more.
     """
 
     channel: str
@@ -65,6 +100,10 @@ class InboundMessage:
     reply_to: str | None = None
     present: bool = True
     moved_to: str | None = None
+    opens: Opens | None = None
+    code: str | None = None
+    outcome: Outcome | None = None
+    granted: tuple[str, ...] = ()
 
     @property
     def private(self) -> bool:
@@ -90,19 +129,49 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Blob:
+    """A photo or voice of ours on its way out; the name ends as its type does."""
+
+    name: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message in a template of the platform: its id there, its fields, the page behind it."""
+
+    template: str
+    fields: Mapping[str, str]
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A rendered message. `edit` is the ref of an own message to change instead of sending a new one."""
+    """A rendered message. `edit` is the ref of an own message to change instead of sending a new one.
+
+    `key` names it among all messages. `means` is how it is to go, with its `notice` where that is a template.
+    `code` is what the platform handed out for this one answer or change. `also` are the addresses of those
+    whom a group's card goes to, where groups have no buttons.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
-    photo: Path | None = None
+    photo: Blob | None = None
     reply_to: str | None = None
     edit: str | None = None
+    key: str = ""
+    means: Means = Means.PLAIN
+    notice: Notice | None = None
+    code: str | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
+    """`code`, where the platform gives one, allows one change of the message."""
+
     ref: str
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +210,22 @@ class Unknown:
     reason: str
 
 
-SendResult = Sent | Retry | Unreachable | Moved | Refused | Unknown
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """These means are closed to this person for now (to everybody, if `everywhere`): others may be open."""
+
+    reason: str
+    everywhere: bool = False
+
+
+SendResult = Sent | Retry | Unreachable | Moved | Refused | Unknown | Shut
 
 
 class Channel(Protocol):
     """A platform. It verifies, parses and hands over; it sends what it is given; it knows nothing else."""
 
     name: str
+    traits: Traits
 
     def envelope(self, body: bytes) -> Envelope:
         """What storing needs. Raises UnreadableError."""

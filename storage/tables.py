@@ -149,7 +149,11 @@ class JoinCode(Base):
 
 
 class Account(Base):
-    """Somebody on a channel. `lookup` finds it, `address` (sealed) is where messages go."""
+    """Somebody on a channel. `lookup` finds it, `address` (sealed) is where messages go.
+
+    `ledger` is what a platform with windows lets us say to them (routing/windows.py); `kept` that something
+    waits until they write.
+    """
 
     __tablename__ = "account"
     id: Mapped[Id]
@@ -161,6 +165,8 @@ class Account(Base):
     source: Mapped[str] = mapped_column(default="message")
     unreachable_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    ledger: Mapped[Json | None]
+    kept: Mapped[bool] = mapped_column(default=False)
 
 
 class Chat(Base):
@@ -185,6 +191,40 @@ class QrToken(Base):
     area: Mapped[str] = mapped_column(_to("area.code"), index=True)
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class Scene(Base):
+    """A parametric code of a service account for a QR token; permanent ones are few and cannot be deleted."""
+
+    __tablename__ = "scene"
+    token: Mapped[str] = mapped_column(_to("qr_token.token"), primary_key=True)
+    account: Mapped[str] = mapped_column(String(40), primary_key=True)
+    url: Mapped[str]
+    ticket: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class HandCode(Base):
+    """A short code in a text that a person posts in a group of their own; who answers with it means that."""
+
+    __tablename__ = "hand_code"
+    code: Mapped[str] = mapped_column(String(16), primary_key=True)
+    request: Mapped[int] = mapped_column(_to("service_request.id"), index=True)
+    chat: Mapped[int] = mapped_column(_to("chat.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    posted_by: Mapped[str | None]
+    posted_at: Mapped[datetime | None]
+
+
+class SendOutcome(Base):
+    """What a platform said of a message before we had noted that it was sent."""
+
+    __tablename__ = "send_outcome"
+    ref: Mapped[str] = mapped_column(String(80), primary_key=True)
+    outcome: Mapped[str]
+    at: Mapped[datetime]
 
 
 class Audit(Base):
@@ -516,13 +556,16 @@ class SendState(IntEnum):
     UNREACHABLE = 4
     UNKNOWN = 5
     SUPERSEDED = 6
+    KEPT = 7
 
 
 class Notification(Base):
     """Something to be said: to whom, why, in which words, with which choices.
 
     `chat` names the recipient ("resident:7", "member:m1", "chat:3"); the account and channel are chosen
-    when it is sent. `edits` is the earlier notification whose message this one changes.
+    when it is sent. `edits` is the earlier notification whose message this one changes, `answers` the inbound
+    message whose sender may be waiting for it. `means` says how it went and why so. `code` is what the
+    platform handed out for one answer or one change of this message, until `code_until`.
     """
 
     __tablename__ = "notification"
@@ -546,8 +589,14 @@ class Notification(Base):
     account: Mapped[int | None]
     ref: Mapped[str | None] = mapped_column(String(80))
     error: Mapped[str | None]
+    answers: Mapped[int | None]
+    means: Mapped[str | None]
+    reason: Mapped[str | None]
+    code: Mapped[str | None] = mapped_column(Text)
+    code_until: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("notification_answers", "answers", sqlite_where=text("answers IS NOT NULL")),
         Index("notification_waiting", "chat", "urgency", "id", sqlite_where=text("state < 2")),
         Index("notification_subject", "subject", "chat", "id"),
         Index("notification_ref", "chat", "ref"),

@@ -21,6 +21,7 @@ from handlers.messages import (
     Retry,
     SendResult,
     Sent,
+    Traits,
     Unknown,
     Unreachable,
     UnreadableError,
@@ -80,6 +81,7 @@ def _update_type() -> "type[types.Update]":
 
 class TelegramChannel:
     name = "telegram"
+    traits = Traits()
 
     def __init__(self, api: TelegramApi) -> None:
         self.api = api
@@ -130,7 +132,7 @@ class TelegramChannel:
         if outgoing.photo is not None:
             caption = fit(outgoing.text, LONGEST_CAPTION)
             method, field = (
-                ("sendVoice", "voice") if outgoing.photo.suffix == ".ogg" else ("sendPhoto", "photo")
+                ("sendVoice", "voice") if outgoing.photo.name.endswith(".ogg") else ("sendPhoto", "photo")
             )
             return _result(
                 await self.api.upload(method, field, outgoing.photo, chat_id=address, caption=caption)

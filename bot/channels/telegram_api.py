@@ -4,15 +4,14 @@ aiogram's own client costs about three times the CPU per call (docs/architecture
 to tell "never left" from "perhaps delivered", which its exceptions do not.
 """
 
-import asyncio
-import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 from aiohttp.payload import BytesPayload
+
+from handlers.messages import Blob
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 _LARGEST_FILE = 20 * 1024 * 1024  # what getFile hands out at most
@@ -65,13 +64,13 @@ class TelegramApi:
         return await self._post(method, wait, data=BytesPayload(body, content_type="application/json"))
 
     async def upload(
-        self, method: str, field: str, file: Path, **parameters: str
+        self, method: str, field: str, file: Blob, **parameters: str
     ) -> Reply | NotSent | NoAnswer:
         """Call a method that carries a file."""
         form = aiohttp.FormData()
         for name, value in parameters.items():
             form.add_field(name, value)
-        form.add_field(field, io.BytesIO(await asyncio.to_thread(file.read_bytes)), filename=file.name)
+        form.add_field(field, file.body, filename=file.name)
         return await self._post(method, 0, data=form)
 
     async def _post(self, method: str, wait: float, **request: Any) -> Reply | NotSent | NoAnswer:

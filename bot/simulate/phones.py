@@ -16,6 +16,7 @@ from handlers.messages import (
     Outgoing,
     SendResult,
     Sent,
+    Traits,
     UnreadableError,
 )
 
@@ -46,6 +47,7 @@ class PhoneChannel:
     """Implements `handlers.messages.Channel`. `news` gathers what was delivered since somebody looked."""
 
     name = "telegram"
+    traits = Traits()
 
     def __init__(self, clock: Clock) -> None:
         self.screens: defaultdict[str, dict[str, Shown]] = defaultdict(dict)
