@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from bot import web
 from bot.alone import TakenError, alone
+from bot.callbacks import Callbacks
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import TelegramApi
 from bot.clock import Clock
@@ -25,6 +26,7 @@ from bot.limits import calendar_note
 from bot.media import Media
 from bot.offices import OfficeFiles, Offices
 from bot.outbox import Outbox
+from bot.passive import Passive
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
@@ -67,18 +69,21 @@ class App:
             else None
         )
         channels = {one.name: one for one in (self.telegram, *others) if one is not None}
+        self.passive = Passive()
         self.offices = Offices(store, files)
         self.intake = Intake(store, vault, clock)
-        self.dispatcher = Dispatcher(store, vault, self.offices, channels, clock)
-        self.outbox = Outbox(store, vault, self.offices, channels, telegram.pacing, clock)
+        self.dispatcher = Dispatcher(store, vault, self.offices, channels, self.passive, clock)
+        pacing = {name: getattr(settings.channels, name).pacing for name in channels}
+        self.outbox = Outbox(store, vault, self.offices, channels, pacing, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, settings.data_dir / "attachments", clock)
         self._failing: dict[str, str] = {}
+        self.callbacks: dict[str, Callbacks] = {}
 
     @property
     def asgi(self) -> Starlette:
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
-        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing))
+        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing), self.callbacks)
 
     async def close(self) -> None:
         await self.outbox.finish()

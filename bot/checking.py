@@ -11,6 +11,7 @@ from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
 from bot.manners import load_manners
+from bot.notices import load_notices
 from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
@@ -52,6 +53,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("together", settings.together_file, load_together),
         ("digests", settings.digests_file, load_digests),
         ("cards", settings.cards_file, load_cards),
+        ("notices", settings.notices_file, load_notices),
     ):
         try:
             load(path)

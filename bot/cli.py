@@ -44,9 +44,10 @@ def run(config: ConfigOption = None) -> None:
     from bot.running import run_forever
 
     settings = settings_for(config)
-    if not settings.channels.telegram.configured:
+    if not settings.channels.configured:
         raise ConfigError(
-            "no channel is configured: set HUIYIN_CHANNELS__TELEGRAM__TOKEN, or try `huiyin demo` without any"
+            "no channel is configured: set HUIYIN_CHANNELS__TELEGRAM__TOKEN (or those of WeChat or WeCom), "
+            "or try `huiyin demo` without any"
         )
     run_forever(settings)
 
@@ -110,7 +111,7 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "roster.yaml")
+    names = ("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "notices.yaml", "roster.yaml")
     for name in ("rules", "texts", *names):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was copied")
@@ -125,6 +126,7 @@ def init(folder: Path) -> None:
         f"roles_file: {folder}/roles.yaml",
         f"together_file: {folder}/together.yaml",
         f"digests_file: {folder}/digests.yaml",
+        f"notices_file: {folder}/notices.yaml",
     ]
     out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
 

@@ -4,29 +4,40 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 
 from bot import metrics
+from bot.channels.facts import BRIEF, CARD_CODE_LIVES, RESPONSE_URL_LIVES, TALK
 from bot.clock import Clock
 from bot.halves import in_halves
 from bot.offices import Offices
+from bot.passive import Passive
 from handlers import handle
 from handlers.desk import Desk, to_account, to_chat, to_member, to_resident
-from handlers.messages import Channel, InboundMessage, Kind, UnreadableError
+from handlers.messages import Answers, Channel, InboundMessage, Kind, Opens, UnreadableError
 from handlers.turn import Tap, Turn
 from routing.text import normalize
-from storage import inbox, outbox, queries
+from routing.windows import Means, Reason
+from storage import inbox, ledgers, outbox, queries
 from storage.ids import from_base36, new_id
 from storage.inbox import Known, Waiting
 from storage.secrets import Vault
 from storage.store import Store, Unit, is_away
-from storage.tables import Account, Conversation, Notification
+from storage.tables import Account, Conversation, Notification, SendState
 
 log = structlog.get_logger()
 
 MOST_ATTEMPTS = 5
 _LONGEST_WORD = 16  # characters; longer texts are never looked up as the label of a button
+
+
+class _Answer(NamedTuple):
+    """What was said at once to a message."""
+
+    message: InboundMessage
+    words: list[Notification]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,16 @@ class _Item:
 
 class Dispatcher:
     def __init__(
-        self, store: Store, vault: Vault, offices: Offices, channels: Mapping[str, Channel], clock: Clock
+        self,
+        store: Store,
+        vault: Vault,
+        offices: Offices,
+        channels: Mapping[str, Channel],
+        passive: Passive,
+        clock: Clock,
     ) -> None:
         self.pictured = asyncio.Event()
+        self._passive = passive
         self._store = store
         self._vault = vault
         self._offices = offices
@@ -70,9 +88,12 @@ class Dispatcher:
             readable = [(item.waiting, item.message) for item in items if item.message is not None]
             known = await self._known(unit, [message for _, message in readable])
             desk.knows(known.cards)
+            answers: list[_Answer] = []
             for waiting, message in readable:
                 turn = await self._turn(desk, waiting.message, message, known)
+                before = desk.spoken()
                 about = await handle(turn)
+                answers.append(await self._answer(turn, before))
                 if turn.resident is not None:  # perhaps only since this message
                     known.residents[turn.resident.id] = turn.resident
                 metrics.handled.labels(about).inc()
@@ -83,8 +104,51 @@ class Dispatcher:
             ids = [item.waiting.message for item in items]
             unreadable = [item.waiting.message for item in items if item.message is None]
             await unit.run(inbox.done, ids, unreadable)
+        await self._hand_over(answers)
         if any(message.media for _, message in readable):
             self.pictured.set()
+
+    # --- what a webhook waits for -------------------------------------------------------------
+
+    async def _answer(self, turn: Turn, before: int) -> _Answer:
+        """What was said to a message: in the answer to the webhook that waits for it, where one does.
+
+        It counts as sent with this batch, so that the platform's repetition of the message gets it again.
+        """
+        message, desk = turn.message, turn.desk
+        said = [one for one in desk.since(before) if one.chat in _chats_of(turn)]
+        for one in said:
+            one.answers = turn.message_id
+            if message.code is not None and message.tapped is None:
+                one.code, one.code_until = message.code, turn.now + RESPONSE_URL_LIVES
+        words: list[Notification] = []
+        if self._passive.expected(message.channel, message.external) and message.private:
+            words = [one for one in said if await self._goes_at_once(turn, one)]
+        for one in words:
+            one.state, one.sent_at, one.account = SendState.SENT, turn.now, turn.account.id
+            one.means, one.reason = Means.PASSIVE, Reason.ASKED_FOR
+        desk.leave_out(words)
+        return _Answer(message, words)
+
+    async def _goes_at_once(self, turn: Turn, said: Notification) -> bool:
+        """Whether the platform takes it in its answer, and it is worth saying there."""
+        traits, tap = self._channels[turn.message.channel].traits, turn.tap
+        if said.attachment is not None or traits.answers is Answers.NONE:
+            return False
+        if traits.answers is Answers.PLAIN:
+            return not said.choices if tap is None else said.edits == tap.offer.id
+        earlier = await turn.desk.unit.get(Notification, said.edits) if said.edits else None
+        return earlier is None or (earlier.template, earlier.args) != (said.template, said.args)
+
+    async def _hand_over(self, answers: Sequence[_Answer]) -> None:
+        """Once committed: to whoever waits; out through the queue where nobody does any more."""
+        unheard: list[int] = []
+        for message, words in answers:
+            said = [outbox.said_of(one) for one in words]
+            if not self._passive.settle(message.channel, message.external, said):
+                unheard += [one.id for one in words]
+        if unheard:
+            await self._store.write(outbox.not_answered, unheard, self._clock.now())
 
     async def _known(self, unit: Unit, messages: Sequence[InboundMessage]) -> Known:
         lookups = {
@@ -108,6 +172,7 @@ class Dispatcher:
         )
         if not message.private:
             await self._place(turn, known)
+        self._keep_books(turn)
         await self._welcome_back(turn)
         if message.kind is Kind.TEXT:
             turn.command = desk.office.texts.command(message.text)
@@ -117,9 +182,23 @@ class Dispatcher:
     async def _welcome_back(self, turn: Turn) -> None:
         """Whoever writes can be reached again, and hears what was missed."""
         lost = turn.account if turn.message.private else turn.group
-        if lost is not None and lost.unreachable_at is not None and turn.message.present:
-            lost.unreachable_at = None
+        if lost is None or not turn.message.present or turn.message.kind is Kind.LEFT:
+            return
+        if lost.unreachable_at is not None or (lost is turn.account and _may_be_told(turn)):
+            lost.unreachable_at, turn.account.kept = None, False
             await turn.desk.unit.run(outbox.revive, _chats_of(turn), turn.now)
+
+    def _keep_books(self, turn: Turn) -> None:
+        """What the platform lets us say to them since this message."""
+        message, account = turn.message, turn.account
+        if message.opens is None and not message.granted:
+            return
+        ledger = ledgers.load(account.ledger).granted(message.granted)
+        if message.opens is Opens.TALK:
+            ledger = ledger.talked(turn.now, TALK)
+        elif message.opens is Opens.BRIEF:
+            ledger = ledger.touched(turn.now, BRIEF)
+        account.ledger = ledgers.dump(ledger)
 
     def _account(self, desk: Desk, channel: str, address: str, known: Known) -> Account:
         lookup = self._vault.lookup(channel, address)
@@ -156,9 +235,12 @@ class Dispatcher:
         if message.tapped is not None:
             offer = known.offers.get(_offer_id(message.tapped) or 0)
             turn.tap = _tap(offer, message.tapped.partition(":")[2], chats)
+            if offer is not None and turn.tap is not None and message.code is not None:
+                offer.code, offer.code_until = message.code, turn.now + CARD_CODE_LIVES
         elif _may_be_choice(turn):
             offer = turn.card or await turn.desk.unit.run(queries.open_offer, chats)
-            turn.tap = _tap(offer, _meant(offer, message.text, turn.command), chats)
+            numbered = self._channels[message.channel].traits.numbered
+            turn.tap = _tap(offer, _meant(offer, message.text, turn.command, numbered), chats)
 
     # --- what fails by itself -----------------------------------------------------------------
 
@@ -172,6 +254,7 @@ class Dispatcher:
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
         metrics.handled.labels("failed").inc()
+        self._passive.settle(item.waiting.channel, item.waiting.external, ())
         office = self._offices.current
         async with self._store.unit() as unit:
             if attempts >= MOST_ATTEMPTS:
@@ -224,9 +307,17 @@ def _tap(offer: Notification | None, choice: str | None, chats: list[str]) -> Ta
     return Tap(offer, choice) if offered else None
 
 
-def _meant(offer: Notification | None, text: str, command: str | None) -> str | None:
-    """The choice whose label, or whose word, somebody typed."""
-    for choice in offer.choices if offer else ():
-        if choice["id"] == command or normalize(choice["label"]) == normalize(text):
+def _meant(offer: Notification | None, text: str, command: str | None, numbered: bool) -> str | None:
+    """The choice whose label or word somebody typed, or whose number, where choices are shown with one."""
+    typed = normalize(text)
+    for number, choice in enumerate(offer.choices if offer else (), start=1):
+        if choice["id"] == command or normalize(choice["label"]) == typed:
+            return str(choice["id"])
+        if numbered and typed == str(number):
             return str(choice["id"])
     return None
+
+
+def _may_be_told(turn: Turn) -> bool:
+    """Whether something was kept until they write, and they just have."""
+    return turn.account.kept and turn.message.opens is Opens.TALK

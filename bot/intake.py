@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 _MOST_AT_ONCE = 256
 
-Waiting = tuple[Arrival, asyncio.Future[None]]
+Waiting = tuple[Arrival, asyncio.Future[bool]]
 
 
 class Intake:
@@ -34,20 +34,21 @@ class Intake:
         self._storing: asyncio.Task[None] | None = None
         self._acknowledging: set[asyncio.Task[None]] = set()
 
-    async def receive(self, channel: Channel, body: bytes) -> None:
-        """Return once the message is durable, or known to be a repetition.
+    async def receive(self, channel: Channel, body: bytes) -> bool:
+        """Return once the message is durable; False where it is a repetition.
 
         What the channel cannot read is kept too, as `unreadable`. Raises what the store raises, with
         nothing stored, so that the platform sends it again.
         """
         arrival, envelope = self._arrival(channel, body)
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, done))
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_waiting())
-        await done
+        new = await done
         if envelope is not None and envelope.tap is not None:
             self._acknowledge(channel, envelope.tap)
+        return new
 
     def _arrival(self, channel: Channel, body: bytes) -> tuple[Arrival, Envelope | None]:
         now = self._clock.now()
@@ -72,10 +73,12 @@ class Intake:
 
     async def _store_batch(self, batch: Sequence[Waiting]) -> None:
         async with self._store.unit(first=True) as unit:
-            await unit.run(inbox.store, [arrival for arrival, _ in batch])
-        for _, done in batch:
+            new = await unit.run(inbox.store, [arrival for arrival, _ in batch])
+        for arrival, done in batch:
+            key = (arrival.channel, arrival.external)
             if not done.done():
-                done.set_result(None)
+                done.set_result(key in new)
+            new.discard(key)  # its repetition may be in the same batch
 
     async def _fail(self, item: Waiting, error: Exception) -> None:
         if not item[1].done():

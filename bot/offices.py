@@ -7,11 +7,13 @@ from bot.digests import load_digests
 from bot.files import Watched
 from bot.limits import load_limits
 from bot.manners import load_manners
+from bot.notices import load_notices
 from bot.roles import load_roles
 from bot.rules import RulesFile
 from bot.settings import Settings
 from bot.texts import load_texts
 from bot.together import load_together
+from handlers.notices import Notices
 from handlers.office import Office, Together
 from handlers.texts import Texts
 from routing.cards import PolicyCards
@@ -37,6 +39,7 @@ class OfficeFiles:
         together: Path,
         digests: Path,
         cards: Path,
+        notices: Path,
     ) -> None:
         self.rules = RulesFile(rules)
         self.texts: Watched[Texts] = Watched(texts, load_texts)
@@ -46,6 +49,7 @@ class OfficeFiles:
         self.together: Watched[Together] = Watched(together, load_together)
         self.digests: Watched[Schedule] = Watched(digests, load_digests)
         self.cards: Watched[PolicyCards] = Watched(cards, load_cards)
+        self.notices: Watched[Notices] = Watched(notices, load_notices)
 
     @classmethod
     def of(cls, settings: Settings) -> "OfficeFiles":
@@ -58,13 +62,14 @@ class OfficeFiles:
             settings.together_file,
             settings.digests_file,
             settings.cards_file,
+            settings.notices_file,
         )
 
     async def refresh(self) -> bool:
         """Look whether a file has changed; whether anything new came into force."""
         files = (
             *(self.rules, self.texts, self.limits, self.roles),
-            *(self.manners, self.together, self.digests, self.cards),
+            *(self.manners, self.together, self.digests, self.cards, self.notices),
         )
         return any([await file.refresh() for file in files])
 
@@ -106,4 +111,5 @@ class Offices:
             files.together.value,
             files.digests.value,
             files.cards.value,
+            files.notices.value,
         )

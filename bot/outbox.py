@@ -1,7 +1,8 @@
 """The way out: claim chats whose turn it is, send outside any transaction, mark what became of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -10,12 +11,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bot import metrics
+from bot.channels.facts import CARD_CODE_LIVES
 from bot.clock import Clock
 from bot.offices import Offices
 from bot.pacing import Bucket, chat_pause
 from bot.settings import Pacing
 from handlers import delivery
-from handlers.desk import Desk
+from handlers.desk import Desk, Urgency
 from handlers.messages import (
     Blob,
     Button,
@@ -26,13 +28,15 @@ from handlers.messages import (
     Retry,
     SendResult,
     Sent,
+    Shut,
     Unknown,
     Unreachable,
 )
 from handlers.texts import Texts
+from routing.windows import Chosen, Means, Reason, Worth, choose
 from storage import outbox, privacy
 from storage.ids import to_base36
-from storage.outbox import Job, Mark
+from storage.outbox import Address, Job, Mark, Said
 from storage.secrets import Vault
 from storage.store import Store
 from storage.tables import SendState
@@ -49,14 +53,38 @@ _PERHAPS = "perhaps delivered"
 _REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card"}
 
 
+SHUT_FOR = timedelta(hours=6)  # until we ask again whether our account may do it by now
+_NO_WORTH = Worth()
+_PLAIN = Chosen(Means.PLAIN, Reason.WINDOW_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """On which channel, to which address and by what means something is said."""
+
+    channel: Channel
+    address: Address
+    chosen: Chosen
+    worth: Worth
+
+    @property
+    def template(self) -> str | None:
+        """The platform's id of the template it goes in."""
+        if self.chosen.means is Means.TEMPLATE:
+            return self.worth.template
+        return self.worth.subscription if self.chosen.means is Means.SUBSCRIPTION else None
+
+
 class Outbox:
+    """Sends on all channels, each at its own `pacing`."""
+
     def __init__(
         self,
         store: Store,
         vault: Vault,
         offices: Offices,
         channels: Mapping[str, Channel],
-        pacing: Pacing,
+        pacing: Mapping[str, Pacing],
         clock: Clock,
     ) -> None:
         self.wake = asyncio.Event()
@@ -66,8 +94,9 @@ class Outbox:
         self._channels = channels
         self._pacing = pacing
         self._clock = clock
-        self._at_once = min(IN_FLIGHT, max(int(pacing.per_bot), 1))
-        self._bucket = Bucket(pacing.per_bot, clock.now())
+        self._at_once = min(IN_FLIGHT, max(int(sum(one.per_bot for one in pacing.values())), 1))
+        self._buckets = {name: Bucket(one.per_bot, clock.now()) for name, one in pacing.items()}
+        self._shut: dict[Means, datetime] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._marks: list[Mark] = []
         self._random = Random()  # noqa: S311 (spreads retries, guards nothing)
@@ -76,13 +105,11 @@ class Outbox:
         """Mark what came back and claim what may go, in one transaction; whether there was anything."""
         now = self._clock.now()
         marks, self._marks = self._marks, []
-        room = min(self._at_once - len(self._sending), self._bucket.available(now))
         try:
-            jobs = await self._store.write(_mark_and_claim, marks, now, now + LEASE, room)
+            jobs = await self._store.write(_mark_and_claim, marks, now, now + LEASE, self._room(now))
         except BaseException:
             self._marks = marks + self._marks
             raise
-        self._bucket.take(len(jobs))
         texts = self._offices.current.texts
         for job in jobs:
             task = asyncio.create_task(self._send(job, texts))
@@ -90,6 +117,12 @@ class Outbox:
             task.add_done_callback(self._sent)
         await self._tell_failures(marks)
         return bool(marks or jobs)
+
+    def _room(self, now: datetime) -> dict[str, int]:
+        """How many may go on each channel just now."""
+        free = self._at_once - len(self._sending)
+        room = {name: min(free, bucket.available(now)) for name, bucket in self._buckets.items()}
+        return {name: count for name, count in room.items() if count > 0}
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -114,45 +147,127 @@ class Outbox:
     async def next_due(self) -> datetime | None:
         """When there may be something to send again; None where nothing waits."""
         due = await self._store.read(outbox.next_due)
-        return None if due is None else max(due, self._bucket.ready_at(self._clock.now()))
+        now = self._clock.now()
+        ready = min((bucket.ready_at(now) for bucket in self._buckets.values()), default=now)
+        return None if due is None else max(due, ready)
+
+    # --- in a webhook's answer ----------------------------------------------------------------
+
+    async def in_answer(self, words: Sequence[Said], address: str) -> list[Outgoing]:
+        """What was said, rendered for the webhook that waits for it."""
+        texts = self._offices.current.texts
+        jobs = [Job(said, 0, None, None, None) for said in words]
+        secrets = [{"address": address, **await self._looked_up(said)} for said in words]
+        return [
+            replace(_render(job, texts, known), means=Means.PASSIVE)
+            for job, known in zip(jobs, secrets, strict=True)
+        ]
+
+    async def answered(self, channel: str, external: str) -> list[Said] | None:
+        """What was said in the answer to a message that came before; None where it is not handled yet."""
+        return await self._store.read(outbox.answered, channel, external)
 
     # --- one send -----------------------------------------------------------------------------
 
     async def _send(self, job: Job, texts: Texts) -> None:
-        if job.address is None:
-            result: SendResult = Unreachable("no address")
-        else:
-            try:
-                channel = self._channels[job.address.channel]
-                address = self._vault.open(job.address.sealed)
-                secrets = {"address": address, **await self._looked_up(job)}
-                result = await channel.send(address, _render(job, texts, secrets))
-            except Exception as error:  # a template, a missing file, a bug: this message only
-                log.exception("a message could not be sent", notification=job.said.id)
-                result = Refused(type(error).__name__)
-            metrics.sent.labels(job.address.channel, type(result).__name__).inc()
-        self._marks.append(await self._judge(job, result))
+        """Choose the address and the means, say it, and judge what came of it."""
+        way = self._way(job)
+        if way is None:
+            self._marks.append(await self._judge(job, None, Unreachable("no address")))
+            return
+        job = replace(job, address=way.address)
+        unsent = self._unsent(job, way)
+        if unsent is not None:
+            self._marks.append(unsent)
+            return
+        try:
+            outgoing = await self._written(job, texts, way)
+            result = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
+        except Exception as error:  # a template, a missing file, a bug: this message only
+            log.exception("a message could not be sent", notification=job.said.id)
+            result = Refused(type(error).__name__)
+        metrics.sent.labels(way.address.channel, type(result).__name__).inc()
+        self._marks.append(await self._judge(job, way, result))
 
-    async def _looked_up(self, job: Job) -> dict[str, str]:
+    def _unsent(self, job: Job, way: _Way) -> Mark | None:
+        """What becomes of a message that is not sent now; None for one that is."""
+        now, bucket = self._clock.now(), self._buckets[way.address.channel]
+        if way.chosen.means is Means.KEPT:
+            return Mark(job, SendState.KEPT, now, error=way.chosen.reason, chosen=way.chosen)
+        if _says_nothing_new(job, way.channel):
+            return Mark(job, SendState.SUPERSEDED, now)
+        if not bucket.available(now):  # claimed for another channel
+            return Mark(job, SendState.WAITING, bucket.ready_at(now), error=job.said.error, tried=False)
+        bucket.take(1)
+        return None
+
+    def _way(self, job: Job) -> _Way | None:
+        """The first address that can be used now; else the first, where it waits until they write."""
+        ways = [self._way_to(job, one) for one in (job.address, *job.others) if one is not None]
+        known = [one for one in ways if one is not None]
+        return next((one for one in known if one.chosen.means is not Means.KEPT), known[0] if known else None)
+
+    def _way_to(self, job: Job, address: Address) -> _Way | None:
+        channel = self._channels.get(address.channel)
+        if channel is None:
+            return None
+        if not channel.traits.windowed:
+            return _Way(channel, address, _PLAIN, _NO_WORTH)
+        now, worth = self._clock.now(), self._offices.current.notices.worth(job.said.purpose)
+        shut = {means for means, until in self._shut.items() if now < until}
+        return _Way(channel, address, choose(address.ledger, worth, now, shut), worth)
+
+    async def _written(self, job: Job, texts: Texts, way: _Way) -> Outgoing:
+        address = self._vault.open(way.address.sealed)
+        secrets = {"address": address, **await self._looked_up(job.said)}
+        outgoing = replace(_render(job, texts, secrets), means=way.chosen.means)
+        if way.template is not None:
+            notices = self._offices.current.notices
+            told = {**job.said.args, "time": self._offices.current.when(self._clock.now())}
+            notice = notices.notice(job.said.purpose, way.template, told, texts)
+            outgoing = replace(outgoing, notice=notice)
+        if way.channel.traits.cards_for_each and job.said.chat.startswith("chat:"):
+            outgoing = replace(outgoing, also=await self._people_of(job, way.channel.name))
+        return outgoing
+
+    async def _people_of(self, job: Job, channel: str) -> tuple[str, ...]:
+        """Whom a group's card goes to where groups have no buttons: everybody with a post in its area."""
+        _, _, chat = job.said.chat.partition(":")
+        members = self._offices.current.organisation.people_of(int(chat), self._clock.now())
+        sealed = await self._store.read(outbox.of_members, members, channel)
+        return tuple(map(self._vault.open, sealed))
+
+    async def _looked_up(self, said: Said) -> dict[str, str]:
         """What a message only refers to, so that it lies nowhere in clear: opened on its way out."""
-        wanted = job.said.args.get("sealed")
+        wanted = said.args.get("sealed")
         if wanted is None:
             return {}
         sealed = await self._store.read(privacy.sealed, **wanted)
         return {name: "\n".join(map(self._vault.open, found)) for name, found in sealed.items()}
 
-    async def _judge(self, job: Job, result: SendResult) -> Mark:
+    async def _judge(self, job: Job, way: _Way | None, result: SendResult) -> Mark:
         """What an outcome means for the row and for the chat's next turn."""
+        mark = await self._outcome(job, way, result)
+        if way is None or way.chosen is _PLAIN:
+            return mark
+        return replace(mark, chosen=way.chosen, template=way.template)
+
+    async def _outcome(self, job: Job, way: _Way | None, result: SendResult) -> Mark:
         now = self._clock.now()
-        rest = now + chat_pause(self._pacing, job.said.chat)
+        rest = now + self._rest(job)
         if isinstance(result, Sent):
-            return Mark(job, SendState.SENT, rest, sent_at=now, ref=result.ref)
+            until = now + CARD_CODE_LIVES if result.code else None
+            return Mark(
+                job, SendState.SENT, rest, sent_at=now, ref=result.ref, code=result.code, code_until=until
+            )
         if isinstance(result, Moved) and job.said.chat.startswith("chat:"):
             await self._move(job, result.address)
             return Mark(job, SendState.WAITING, now)
         log.warning(
             "not delivered", notification=job.said.id, purpose=job.said.purpose, outcome=type(result).__name__
         )
+        if isinstance(result, Shut):
+            return self._try_otherwise(job, way, result)
         if isinstance(result, Retry) and job.said.attempts + 1 < MOST_ATTEMPTS:
             return Mark(job, SendState.WAITING, now + self._pause(job, result), error=result.reason)
         if isinstance(result, Unknown) and job.said.purpose in _REPEATED and job.said.attempts < _REPEATS:
@@ -161,6 +276,19 @@ class Outbox:
             return Mark(job, SendState.UNREACHABLE, now, error=_reason(result), lost_account=True)
         state = SendState.UNKNOWN if isinstance(result, Unknown) else SendState.FAILED
         return Mark(job, state, rest, error=result.reason)
+
+    def _rest(self, job: Job) -> timedelta:
+        """How long the chat rests after this."""
+        pacing = self._pacing.get(job.address.channel) if job.address else None
+        return chat_pause(pacing, job.said.chat) if pacing else timedelta(0)
+
+    def _try_otherwise(self, job: Job, way: _Way | None, shut: Shut) -> Mark:
+        """The platform says that these means are closed: to this person, or to our whole account."""
+        now = self._clock.now()
+        if way is not None and (shut.everywhere or way.chosen.means is Means.TEMPLATE):
+            self._shut[way.chosen.means] = now + SHUT_FOR
+            log.error("the account may not do this", means=way.chosen.means, reason=shut.reason)
+        return Mark(job, SendState.WAITING, now, error=shut.reason, shut=True)
 
     def _pause(self, job: Job, retry: Retry) -> timedelta:
         """What the platform asked for, else growing pauses with a little chance in them."""
@@ -177,7 +305,7 @@ class Outbox:
 
     async def _tell_failures(self, marks: list[Mark]) -> None:
         """Staff see who was not reached; another address of the same person is tried first."""
-        lost = [one for one in marks if one.state in _LOST and not _waits_for_next(one)]
+        lost = [one for one in marks if _is_lost(one)]
         if not lost:
             return
         office = self._offices.current
@@ -200,17 +328,30 @@ def _reason(result: Unreachable | Moved) -> str:
 _LOST = (SendState.UNREACHABLE, SendState.FAILED, SendState.UNKNOWN)
 
 
-def _waits_for_next(mark: Mark) -> bool:
-    """A lost answer about something that the next event will say anyway."""
-    return mark.state is SendState.UNKNOWN and mark.job.said.purpose not in _REPEATED
+def _says_nothing_new(job: Job, channel: Channel) -> bool:
+    """A card that would only lose its buttons, where it cannot be changed but would be sent again."""
+    edit, traits = job.edit, channel.traits
+    if edit is None or (edit.template, edit.args) != (job.said.template, job.said.args):
+        return False
+    return not traits.edits or (traits.coded and edit.code is None)
+
+
+def _is_lost(mark: Mark) -> bool:
+    """Whether staff must know: not where the next event will say it anyway, nor where it can wait."""
+    if mark.state is SendState.KEPT:
+        return mark.job.said.urgency == Urgency.URGENT
+    waits_for_next = mark.state is SendState.UNKNOWN and mark.job.said.purpose not in _REPEATED
+    return mark.state in _LOST and not waits_for_next
 
 
 def _mark_and_claim(
-    session: Session, marks: list[Mark], now: datetime, lease: datetime, room: int
+    session: Session, marks: list[Mark], now: datetime, lease: datetime, room: Mapping[str, int]
 ) -> list[Job]:
     if marks:
         outbox.mark(session, marks, now)
-    return outbox.claim(session, now, lease, room) if room > 0 else []
+    return [
+        job for channel, count in room.items() for job in outbox.claim(session, now, lease, count, channel)
+    ]
 
 
 def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
@@ -225,4 +366,5 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
     offer = to_base36(said.id)
     buttons = tuple(Button(f"{offer}:{choice['id']}", choice["label"]) for choice in said.choices)
     photo = Blob(Path(job.file).name, Path(job.file).read_bytes()) if job.file else None
-    return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=job.edit, key=offer)
+    edit, code = (job.edit.ref, job.edit.code) if job.edit else (None, said.code)
+    return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=edit, key=offer, code=code)

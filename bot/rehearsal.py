@@ -53,7 +53,8 @@ class Rehearsal:
     async def _delivered(self) -> None:
         """Until the product has taken every update that the sandbox holds for it."""
         async with asyncio.timeout(60):
-            while (await self.sandbox.log())["undelivered"]:  # noqa: ASYNC110 (it is another server's state)
+            while (await self.sandbox.log())["undelivered"]:
+                await self.app.drain()  # a webhook may be waiting for what the handler says
                 await asyncio.sleep(0.002)
 
 

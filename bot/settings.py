@@ -92,6 +92,13 @@ class Pacing(_Model):
     per_group_minute: Annotated[float, Field(gt=0)] = 18
 
 
+class CallbackPacing(Pacing):
+    """WeChat and WeCom bound what one person gets, not what an account says in a second."""
+
+    per_bot: Annotated[float, Field(gt=0)] = 100
+    per_chat: Annotated[float, Field(gt=0)] = 2
+
+
 class Telegram(_Model):
     token: SecretStr = SecretStr("")
     username: str = ""
@@ -118,6 +125,7 @@ class Wechat(_Model):
     api_base: Address = WECHAT_API
     pages_base: Address = WECHAT_PAGES
     open_base: Address = WECHAT_OPEN
+    pacing: CallbackPacing = CallbackPacing()
 
     @property
     def configured(self) -> bool:
@@ -152,6 +160,7 @@ class Wecom(_Model):
     robot_keys: dict[str, SecretStr] = {}
     bot: WecomBot = WecomBot()
     api_base: Address = WECOM_API
+    pacing: CallbackPacing = CallbackPacing()
 
     @property
     def configured(self) -> bool:
@@ -162,6 +171,7 @@ class Page(_Model):
     """The residents' page. `url` is where browsers find it, for links in messages and codes."""
 
     url: str = ""
+    pacing: CallbackPacing = CallbackPacing(per_chat=20)
 
 
 class Channels(_Model):
@@ -201,6 +211,7 @@ class _Fields(_Model):
     roles_file: Path = DEFAULTS / "roles.yaml"
     together_file: Path = DEFAULTS / "together.yaml"
     digests_file: Path = DEFAULTS / "digests.yaml"
+    notices_file: Path = DEFAULTS / "notices.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""

@@ -1,7 +1,7 @@
 """The HTTP side: webhooks are verified and stored before they are answered; health is told."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot import metrics
+from bot.bodies import TooLargeError, read_body
+from bot.callbacks import Callbacks
 from bot.intake import Intake
 from handlers.messages import Channel
 
@@ -20,14 +22,14 @@ LARGEST_BODY = 1024 * 1024
 SECRET_HEADER = b"x-telegram-bot-api-secret-token"
 
 
-class TooLargeError(Exception):
-    """The body is longer than any message of the platform."""
-
-
 def build(
-    intake: Intake, telegram: Channel | None, secret: str, ready: Callable[[], dict[str, str]]
+    intake: Intake,
+    telegram: Channel | None,
+    secret: str,
+    ready: Callable[[], dict[str, str]],
+    callbacks: Mapping[str, Callbacks],
 ) -> Starlette:
-    """`ready` names what is not in order, empty when all is."""
+    """`ready` names what is not in order, empty when all is; `callbacks` are platforms that call, by path."""
 
     async def webhook(request: Request) -> Response:
         if telegram is None or not secret:
@@ -36,7 +38,7 @@ def build(
             metrics.received.labels("telegram", "refused").inc()
             return PlainTextResponse("wrong secret", 401)
         try:
-            body = await _body(request)
+            body = await read_body(request, LARGEST_BODY)
         except TooLargeError:
             metrics.received.labels("telegram", "too_large").inc()
             return PlainTextResponse("too large", 413)
@@ -54,13 +56,14 @@ def build(
 
     async def store_away(_: Request, error: Exception) -> Response:
         log.error("nothing could be stored, the platform will send it again", error=type(error).__name__)
-        metrics.received.labels("telegram", "not_stored").inc()
+        metrics.received.labels("", "not_stored").inc()
         return PlainTextResponse("try again", 503)
 
     return Starlette(
         exception_handlers={SQLAlchemyError: store_away},
         routes=[
             Route("/telegram/webhook", webhook, methods=["POST"]),
+            *(Route(path, answers.serve, methods=["GET", "POST"]) for path, answers in callbacks.items()),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
@@ -71,16 +74,3 @@ def _authentic(request: Request, secret: str) -> bool:
     """Compared as bytes in constant time: the header may hold anything."""
     given = next((value for name, value in request.scope["headers"] if name == SECRET_HEADER), b"")
     return hmac.compare_digest(given, secret.encode())
-
-
-async def _body(request: Request) -> bytes:
-    """The whole body. Raises TooLargeError as soon as it is known to be too long."""
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > LARGEST_BODY:
-        raise TooLargeError
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise TooLargeError
-    return bytes(body)

@@ -210,6 +210,18 @@ class Desk:
         """Say that `subject` is new, so that nobody can have a card about it."""
         self._cards[subject] = {}
 
+    def spoken(self) -> int:
+        """How many messages have been queued so far."""
+        return len(self._said)
+
+    def since(self, spoken: int) -> Sequence[Notification]:
+        """What was queued after that."""
+        return self._said[spoken:]
+
+    def leave_out(self, said: Collection[Notification]) -> None:
+        """These are said in another way than through the queue."""
+        self._said = [one for one in self._said if one not in said]
+
     def unsay(self, chats: Collection[str]) -> None:
         """Nothing goes out to these recipients any more; their rows are erased by whoever asks for this."""
         self._said = [said for said in self._said if said.chat not in chats]

@@ -39,19 +39,33 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Answers(StrEnum):
+    """What may be said in the HTTP answer to a message, at once and for nothing.
+
+    PLAIN: words without buttons, and to a tap only a change of the tapped card.
+    """
+
+    NONE = "none"
+    WORDS = "words"
+    PLAIN = "plain"
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a platform can and cannot do, as far as others must know.
 
     `numbered`: an offered choice may be answered with its number. `windowed`: free messages only for a while
-    after somebody wrote. `edits`: a message of ours can be changed. `cards_for_each`: its groups have no
-    buttons, so that a group's card goes to each of its people, and is changed for all of them at once.
+    after somebody wrote. `edits`: a message of ours can be changed; if `coded`, only with a code that the
+    platform hands out. `cards_for_each`: its groups have no buttons, so that a group's card goes to each of
+    its people, and is changed for all of them at once.
     """
 
     numbered: bool = False
     windowed: bool = False
     edits: bool = True
+    coded: bool = False
     cards_for_each: bool = False
+    answers: Answers = Answers.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+from handlers.notices import Notices
 from handlers.texts import Texts
 from routing.alike import Alike
 from routing.cards import PolicyCards
@@ -39,6 +40,7 @@ class Office:
     together: Together
     digests: Schedule
     policies: PolicyCards
+    notices: Notices
 
     @property
     def zone(self) -> ZoneInfo:

@@ -231,6 +231,11 @@ class Organisation:
         """The nearest staff group going up the tree."""
         return next((self._chats[step.code] for step in self.up(area) if step.code in self._chats), None)
 
+    def people_of(self, chat: int, now: datetime) -> list[str]:
+        """Everybody with a post in the area of a staff group."""
+        area = next((one.area for one in self.chats if one.id == chat), None)
+        return sorted(self.holders_within(area, now)) if area else []
+
     # --- built once for each state of the roster ----------------------------------------------
 
     @cached_property

@@ -47,8 +47,8 @@ class Waiting:
     attempts: int
 
 
-def store(session: Session, arrivals: Sequence[Arrival]) -> int:
-    """Store what is new, once per channel and id, with its place in the queue; returns how many were."""
+def store(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
+    """Store what is new, once per channel and id, with its place in the queue; returns which were."""
     rows = [
         {
             "channel": one.channel,
@@ -61,11 +61,13 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> int:
         for one in arrivals
     ]
     query = (
-        insert(Message).on_conflict_do_nothing().returning(Message.id, Message.account, Message.received_at)
+        insert(Message)
+        .on_conflict_do_nothing()
+        .returning(Message.id, Message.account, Message.received_at, Message.channel, Message.external)
     )
     connection = session.connection()
     new = connection.execute(query, rows).all()
-    waiting = [(message, account, at) for message, account, at in new if account is not None]
+    waiting = [(message, account, at) for message, account, at, _, _ in new if account is not None]
     if waiting:
         accounts = [{"account": account} for account in sorted({account for _, account, _ in waiting})]
         connection.execute(insert(Conversation).on_conflict_do_nothing(), accounts)
@@ -76,7 +78,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> int:
                 for message, account, at in waiting
             ],
         )
-    return len(new)
+    return {(channel, external) for _, _, _, channel, external in new}
 
 
 _earlier = aliased(Work)

@@ -2,26 +2,40 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import String, Table, bindparam, exists, func, or_, select, update
+from sqlalchemy import String, Table, bindparam, case, exists, func, or_, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
-from storage.tables import Account, Attachment, Chat, ChatQueue, Notification, SendState
+from routing.windows import Chosen, Ledger, Means
+from storage import ledgers, queries
+from storage.tables import (
+    Account,
+    Attachment,
+    Chat,
+    ChatQueue,
+    Message,
+    Notification,
+    SendOutcome,
+    SendState,
+    Work,
+)
 
+NO_LEDGER = Ledger()
 STALE = timedelta(days=3)  # what somebody missed longer ago is not sent to them any more
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a recipient can be reached; `sealed` is the encrypted address, `owner` its account or chat."""
+    """Where a recipient can be reached; `sealed` is the encrypted address, `account` None for a group's."""
 
     channel: str
     sealed: bytes
     account: int | None
+    ledger: Ledger = NO_LEDGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +52,44 @@ class Said:
     attempts: int
     error: str | None
     reply_to: str | None
+    code: str | None
+    urgency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The message that another one changes: what it said, and the code that allows one change."""
+
+    id: int
+    ref: str
+    template: str
+    args: dict[str, Any]
+    code: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notification that this process now has in hand, with all that sending needs."""
+    """One notification that this process now has in hand, with all that sending needs.
+
+    `address` is the one to use, `others` are further ones of the same recipient.
+    """
 
     said: Said
     claim_no: int
     address: Address | None
-    edit: str | None
+    edit: Earlier | None
     file: str | None
+    others: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What became of a job: the row's new state, and when its chat may be written to again."""
+    """What became of a job: the row's new state, and when its chat may be written to again.
+
+    `chosen` says by what means it went, or was to go, `template` under which id of the platform's. `shut`:
+    the platform said that these means are closed to this person. `code` allows one change of the message.
+    `tried` is False where it was only claimed.
+    """
 
     job: Job
     state: SendState
@@ -62,6 +98,12 @@ class Mark:
     ref: str | None = None
     error: str | None = None
     lost_account: bool = False
+    chosen: Chosen | None = None
+    template: str | None = None
+    shut: bool = False
+    code: str | None = None
+    code_until: datetime | None = None
+    tried: bool = True
 
 
 # Statements that thousands of rows a second pass are built once; building costs more than running them.
@@ -71,6 +113,7 @@ _READY = (
     select(_queue.chat, _queue.claim_no)
     .where(
         _queue.waiting,
+        (_queue.channel == bindparam("channel")) | _queue.channel.is_(None),
         _queue.next_at <= bindparam("now"),
         (_queue.lease_until.is_(None)) | (_queue.lease_until <= bindparam("now")),
     )
@@ -97,10 +140,16 @@ _HEADS = (
         _notification.attempts,
         _notification.error,
         _notification.reply_to,
-        _earlier.c.ref,
-        _earlier.c.state,
-        _earlier.c.account,
+        case((_notification.code_until > bindparam("now"), _notification.code)),
+        _notification.urgency,
         _file.c.path,
+        _earlier.c.account,
+        _earlier.c.state,
+        _earlier.c.id,
+        _earlier.c.ref,
+        _earlier.c.template,
+        _earlier.c.args,
+        case((_earlier.c.code_until > bindparam("now"), _earlier.c.code)),
     )
     .outerjoin(_earlier, _earlier.c.id == _notification.edits)
     .outerjoin(_file, _file.c.id == _notification.attachment)
@@ -114,14 +163,17 @@ _LEASE = (
 _IN_FLIGHT = _said_table.update().where(_notification.id == bindparam("of")).values(state=SendState.IN_FLIGHT)
 
 
-def claim(session: Session, now: datetime, lease_until: datetime, limit: int) -> list[Job]:
-    """Take the chats whose turn it is, urgent ones first, and the head of each: urgent, then oldest."""
+def claim(session: Session, now: datetime, lease_until: datetime, limit: int, channel: str) -> list[Job]:
+    """Take the chats whose turn it is, urgent ones first, and the head of each: urgent, then oldest.
+
+    Only chats last spoken to on that channel, or never.
+    """
     connection = session.connection()
-    ready = connection.execute(_READY, {"now": now, "most": limit}).all()
+    ready = connection.execute(_READY, {"now": now, "most": limit, "channel": channel}).all()
     chats = {chat: claim_no + 1 for chat, claim_no in ready}
     if not chats:
         return []
-    heads = connection.execute(_HEADS, {"chats": list(chats)}).all()
+    heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all()
     connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
     if heads:
         connection.execute(_IN_FLIGHT, [{"of": head.id} for head in heads])
@@ -135,16 +187,17 @@ def _job(head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Addres
 
     Where that cannot be reached, it is a new message to another.
     """
-    *fields, ref, state, account, path = head
-    said = Said(*fields)
+    said, (path, account, state, *earlier) = Said(*head[:_SAID]), head[_SAID:]
     there = addresses[f"account:{account}"]
     known = there or addresses[said.chat]
-    edit = ref if state == SendState.SENT and (there or account is None) else None
-    return Job(said, claim_no, known[0] if known else None, edit, path)
+    edit = Earlier(*earlier) if state == SendState.SENT and (there or account is None) else None
+    return Job(said, claim_no, known[0] if known else None, edit, path, tuple(known[1:]))
 
+
+_SAID = len(fields(Said))
 
 _PEOPLE = (
-    select(Account.channel, Account.address, Account.id, Account.resident, Account.member)
+    select(Account.channel, Account.address, Account.id, Account.ledger, Account.resident, Account.member)
     .where(
         or_(
             Account.resident.in_(bindparam("residents", expanding=True)),
@@ -172,9 +225,10 @@ def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Addr
     owners = {"residents": list(map(int, keys["resident"])), "members": keys["member"]}
     connection = session.connection()
     people = connection.execute(_PEOPLE, {**owners, "accounts": list(map(int, keys["account"]))})
-    for channel, sealed, account, resident, member in people:
+    for channel, sealed, account, ledger, resident, member in people:
+        address = Address(channel, sealed, account, ledgers.load(ledger) if ledger else NO_LEDGER)
         for recipient in (f"resident:{resident}", f"member:{member}", f"account:{account}"):
-            found[recipient].append(Address(channel, sealed, account))
+            found[recipient].append(address)
     groups = list(map(int, keys["chat"]))
     for group, channel, sealed in connection.execute(_GROUPS, {"groups": groups}) if groups else ():
         found[f"chat:{group}"].append(Address(channel, sealed, None))
@@ -187,27 +241,91 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
     connection.execute(_MARK_SAID, [_outcome(one) for one in marks])
     connection.execute(
         _MARK_CHAT,
-        [{"of": one.job.said.chat, "mine": one.job.claim_no, "next_at": one.next_at} for one in marks],
+        [
+            {
+                "of": one.job.said.chat,
+                "mine": one.job.claim_no,
+                "next_at": one.next_at,
+                "on": one.job.address.channel if one.job.address else None,
+            }
+            for one in marks
+        ],
     )
     _mark_lost(session, [one for one in marks if one.lost_account], now)
+    _use_codes(session, marks)
+    for one in marks:
+        if one.chosen is not None and one.chosen.means is not Means.PLAIN:
+            _keep_books(session, one)
+
+
+def _use_codes(session: Session, marks: Sequence[Mark]) -> None:
+    """A code allows one change: it is gone when it has been used, or even perhaps used."""
+    used = [one.job.edit.id for one in marks if one.job.edit is not None and one.job.edit.code is not None]
+    if used:
+        session.execute(update(Notification).where(Notification.id.in_(used)).values(code=None))
+
+
+def _keep_books(session: Session, mark: Mark) -> None:
+    """The person's ledger after this send, and what the platform has told of it in the meantime."""
+    assert mark.chosen is not None  # noqa: S101 (the caller looked)
+    address = mark.job.address
+    account = session.get(Account, address.account) if address and address.account else None
+    if account is None:
+        return
+    ledger = ledgers.load(account.ledger)
+    if mark.state is SendState.KEPT:
+        account.kept = True
+    elif mark.shut:
+        account.ledger = ledgers.dump(ledger.corrected(mark.chosen.means, mark.template))
+    elif mark.state in (SendState.SENT, SendState.UNKNOWN):
+        account.ledger = ledgers.dump(ledger.spent(mark.chosen.means, mark.template))
+    if mark.ref is not None and mark.chosen.means is Means.TEMPLATE:
+        _take_early_outcome(session, mark.job.said.id, mark.ref)
+
+
+def _take_early_outcome(session: Session, notification: int, ref: str) -> None:
+    """The platform may tell what became of a message before we have noted that it was sent."""
+    early = session.get(SendOutcome, ref)
+    if early is not None:
+        states = {"blocked": SendState.UNREACHABLE, "failed": SendState.FAILED}
+        if early.outcome in states:
+            change = {"state": states[early.outcome], "error": early.outcome}
+            session.execute(update(Notification).where(Notification.id == notification).values(change))
+        session.delete(early)
 
 
 def _outcome(mark: Mark) -> dict[str, Any]:
     return {
         "said": mark.job.said.id,
         "state": int(mark.state),
-        "attempts": mark.job.said.attempts + 1,
+        "attempts": mark.job.said.attempts + mark.tried,
         "sent_at": mark.sent_at,
         "account": mark.job.address.account if mark.job.address else None,
         "ref": mark.ref,
         "error": mark.error,
+        "means": mark.chosen.means if mark.chosen else None,
+        "reason": mark.chosen.reason if mark.chosen else None,
+        "code": mark.code,
+        "code_until": mark.code_until,
     }
 
 
+_OUTCOME = (
+    "state",
+    "attempts",
+    "sent_at",
+    "account",
+    "ref",
+    "error",
+    "means",
+    "reason",
+    "code",
+    "code_until",
+)
 _MARK_SAID = (
     _said_table.update()
     .where(_notification.id == bindparam("said"))
-    .values({name: bindparam(name) for name in ("state", "attempts", "sent_at", "account", "ref", "error")})
+    .values({name: bindparam(name) for name in _OUTCOME})
 )
 _waiting = (_notification.chat == _queue.chat, _notification.state < SendState.SENT)
 _MARK_CHAT = (
@@ -215,6 +333,7 @@ _MARK_CHAT = (
     .where(_queue.chat == bindparam("of"), _queue.claim_no == bindparam("mine"))
     .values(
         next_at=bindparam("next_at"),
+        channel=bindparam("on"),
         lease_until=None,
         waiting=exists().where(*_waiting),
         urgency=select(func.coalesce(func.min(_notification.urgency), 1)).where(*_waiting).scalar_subquery(),
@@ -255,11 +374,11 @@ def try_elsewhere(session: Session, notification: int, chat: str) -> bool:
 
 
 def revive(session: Session, chats: Sequence[str], now: datetime) -> None:
-    """Queue again what somebody missed while they were out of reach, of each card its latest state only."""
+    """Queue again what somebody missed while they could not be told, of each card its latest state only."""
     of_each = func.coalesce(Notification.subject, cast_to(Notification.id, String))
     missed = select(func.max(Notification.id)).where(
         Notification.chat.in_(chats),
-        Notification.state == SendState.UNREACHABLE,
+        Notification.state.in_((SendState.UNREACHABLE, SendState.KEPT)),
         Notification.created_at > now - STALE,
     )
     ids = list(session.scalars(missed.group_by(Notification.chat, of_each)))
@@ -291,3 +410,59 @@ _NEXT = select(func.min(_later)).where(ChatQueue.waiting)
 def next_due(session: Session) -> datetime | None:
     """When the next waiting chat may be written to; None where nothing waits."""
     return session.connection().scalar(_NEXT)
+
+
+def said_of(row: Notification) -> Said:
+    return Said(*(getattr(row, field.name) for field in fields(Said)))
+
+
+# --- what a webhook says at once --------------------------------------------------------------
+
+_ANSWERS = (
+    select(*(_notification[field.name] for field in fields(Said)))
+    .where(_notification.answers == bindparam("message"), _notification.means == Means.PASSIVE)
+    .order_by(_notification.id)
+)
+
+
+def answered(session: Session, channel: str, external: str) -> list[Said] | None:
+    """What a webhook answered to a message; None while that has not been handled yet."""
+    message = session.scalar(select(Message).where(Message.channel == channel, Message.external == external))
+    if message is None or session.get(Work, message.id) is not None:
+        return None
+    return [Said(*row) for row in session.connection().execute(_ANSWERS, {"message": message.id})]
+
+
+def not_answered(session: Session, said: Sequence[int], now: datetime) -> None:
+    """The webhook did not wait for these words: they go out like all others."""
+    rows = session.scalars(select(Notification).where(Notification.id.in_(said))).all()
+    for row in rows:
+        row.state, row.means, row.reason, row.sent_at = SendState.WAITING, None, None, None
+    session.flush()
+    queries.enqueue(session, [(row.chat, row.urgency) for row in rows], now)
+
+
+# --- what platforms tell afterwards -----------------------------------------------------------
+
+
+def settle_outcome(
+    session: Session, account: int, ref: str, outcome: str, now: datetime
+) -> Notification | None:
+    """The message that a late outcome is about; where we have not noted it yet, the outcome is kept."""
+    found = session.scalar(
+        select(Notification)
+        .where(Notification.account == account, Notification.ref == ref)
+        .order_by(Notification.id.desc())
+        .limit(1)
+    )
+    if found is None and session.get(SendOutcome, ref) is None:
+        session.add(SendOutcome(ref=ref, outcome=outcome, at=now))
+    return found
+
+
+def of_members(session: Session, members: Sequence[str], channel: str) -> list[bytes]:
+    """The sealed addresses of these members on a channel."""
+    query = select(Account.address).where(
+        Account.member.in_(members), Account.channel == channel, Account.unreachable_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(Account.id)))

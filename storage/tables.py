@@ -605,7 +605,8 @@ class Notification(Base):
 
 
 class ChatQueue(Base):
-    """One small row per recipient: when it may be written to next, and who is just doing so."""
+    """One small row per recipient: when it may be written to next, on which channel it last was, and who is
+    just doing so."""
 
     __tablename__ = "chat_queue"
     chat: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -614,6 +615,7 @@ class ChatQueue(Base):
     waiting: Mapped[bool]
     lease_until: Mapped[datetime | None]
     claim_no: Mapped[int] = mapped_column(default=0)
+    channel: Mapped[str | None]
 
     __table_args__ = (Index("chat_queue_next", "urgency", "next_at", sqlite_where=text("waiting = 1")),)
 

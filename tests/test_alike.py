@@ -15,6 +15,7 @@ from bot.rules import load_rules
 from bot.settings import DEFAULTS, Settings
 from bot.texts import load_texts
 from bot.together import load_together
+from handlers.notices import Notices
 from handlers.office import Office, Together
 from routing.alike import Alike, box, by_likeness, higher, likeness, metres
 from routing.cards import PolicyCards
@@ -94,6 +95,7 @@ def test_what_is_sealed_is_never_compared_whatever_the_file_says() -> None:
         Together(alike, TOGETHER.guidance),
         load_digests(DEFAULTS / "digests.yaml"),
         PolicyCards(),
+        Notices(),
     )
     assert office.is_shared("HP03")
     assert not office.is_shared("HP05")

@@ -183,7 +183,7 @@ class TelegramChannel:
         )
         return isinstance(answer, Reply) and answer.ok
 
-    async def poll(self, receive: Callable[[bytes], Awaitable[None]]) -> None:
+    async def poll(self, receive: Callable[[bytes], Awaitable[object]]) -> None:
         """Fetch updates for ever; an update is confirmed to the platform only once it is stored."""
         await self.api.call("deleteWebhook")
         offset = None

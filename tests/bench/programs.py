@@ -223,7 +223,7 @@ def door(folder: Path, base: str) -> Starlette:
     path = folder / "huiyin.db"
     ready_database(path)
     intake = Intake(Store(path), Vault("a secret key for the bench only"), Clock())
-    return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, dict)
+    return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, dict, {})
 
 
 # --- serving, as bot.app.serve does ---------------------------------------------------------------

@@ -202,8 +202,11 @@ def arrival(external: str, account: str | None = "a", body: bytes = b"{}") -> Ar
 
 
 async def test_a_message_is_stored_once(store: Store) -> None:
-    assert await store.write(inbox.store, [arrival("1"), arrival("2")]) == 2
-    assert await store.write(inbox.store, [arrival("1"), arrival("3")]) == 1
+    assert await store.write(inbox.store, [arrival("1"), arrival("2")]) == {
+        ("telegram", "1"),
+        ("telegram", "2"),
+    }
+    assert await store.write(inbox.store, [arrival("1"), arrival("3")]) == {("telegram", "3")}
     assert [one.external for one in await store.read(inbox.waiting, NOW)] == ["1", "2", "3"]
     store.close()
 
@@ -254,40 +257,42 @@ def _say(session: Session, *said: tuple[str, int]) -> list[int]:
 
 async def test_a_chat_is_claimed_once_and_its_head_is_urgent_first(store: Store) -> None:
     ids = await store.write(_say, ("member:a", 1), ("member:a", 0), ("member:b", 1))
-    jobs = await store.write(outbox.claim, NOW, LEASE, 10)
+    jobs = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
     assert {job.said.id for job in jobs} == {ids[1], ids[2]}
-    assert await store.write(outbox.claim, NOW, LEASE, 10) == []
+    assert await store.write(outbox.claim, NOW, LEASE, 10, "telegram") == []
     store.close()
 
 
 async def test_a_lease_that_ran_out_is_claimed_again_and_the_late_mark_ignored(store: Store) -> None:
     await store.write(_say, ("member:a", 1))
-    (first,) = await store.write(outbox.claim, NOW, LEASE, 10)
-    (second,) = await store.write(outbox.claim, LEASE, LEASE + timedelta(seconds=40), 10)
+    (first,) = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
+    (second,) = await store.write(outbox.claim, LEASE, LEASE + timedelta(seconds=40), 10, "telegram")
     assert second.said.id == first.said.id
     await store.write(outbox.mark, [Mark(first, SendState.WAITING, NOW)], NOW)
-    assert await store.write(outbox.claim, LEASE, LEASE, 10) == [], "the chat is still the second claim's"
+    assert await store.write(outbox.claim, LEASE, LEASE, 10, "telegram") == [], (
+        "the chat is still the second claim's"
+    )
     store.close()
 
 
 async def test_order_in_a_chat_is_kept_and_pauses_are_obeyed(store: Store) -> None:
     ids = await store.write(_say, ("member:a", 1), ("member:a", 1))
-    (first,) = await store.write(outbox.claim, NOW, LEASE, 10)
+    (first,) = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
     assert first.said.id == ids[0]
     later = NOW + timedelta(seconds=1)
     await store.write(outbox.mark, [Mark(first, SendState.SENT, later, sent_at=NOW, ref="9")], NOW)
-    assert await store.write(outbox.claim, NOW, LEASE, 10) == []
+    assert await store.write(outbox.claim, NOW, LEASE, 10, "telegram") == []
     assert await store.read(outbox.next_due) == later
-    (second,) = await store.write(outbox.claim, later, LEASE, 10)
+    (second,) = await store.write(outbox.claim, later, LEASE, 10, "telegram")
     assert second.said.id == ids[1]
     store.close()
 
 
 async def test_what_a_dead_process_had_in_hand_is_free_at_the_next_start(store: Store) -> None:
     await store.write(_say, ("member:a", 1))
-    await store.write(outbox.claim, NOW, LEASE, 10)
+    await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
     assert await store.write(outbox.release_all) == 1
-    assert len(await store.write(outbox.claim, NOW, LEASE, 10)) == 1
+    assert len(await store.write(outbox.claim, NOW, LEASE, 10, "telegram")) == 1
     store.close()
 
 

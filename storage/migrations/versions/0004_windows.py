@@ -24,6 +24,8 @@ def upgrade() -> None:
         batch_op.create_index(
             "notification_answers", ["answers"], unique=False, sqlite_where=sa.text("answers IS NOT NULL")
         )
+    with op.batch_alter_table("chat_queue", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("channel", sa.String(), nullable=True))
     op.create_table(
         "scene",
         sa.Column("token", sa.String(64), nullable=False),
