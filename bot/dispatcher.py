@@ -182,7 +182,7 @@ class Dispatcher:
     async def _welcome_back(self, turn: Turn) -> None:
         """Whoever writes can be reached again, and hears what was missed."""
         lost = turn.account if turn.message.private else turn.group
-        if lost is None or not turn.message.present or turn.message.kind is Kind.LEFT:
+        if lost is None or not turn.message.present or turn.message.kind in (Kind.LEFT, Kind.OUTCOME):
             return
         if lost.unreachable_at is not None or (lost is turn.account and _may_be_told(turn)):
             lost.unreachable_at, turn.account.kept = None, False

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from handlers import (
     chiefs,
+    delivery,
     emergency,
     joining,
     leave,
@@ -103,6 +104,9 @@ def _purpose(turn: Turn) -> bool:
 
 
 HANDLERS: tuple[Entry, ...] = (
+    Entry("gone for good", lambda t: _kind(t, Kind.LEFT), privacy.left),
+    Entry("what became of a message", lambda t: _kind(t, Kind.OUTCOME), delivery.outcome),
+    Entry("notices allowed", lambda t: _kind(t, Kind.GRANTED), membership.left_alone),
     Entry(
         "blocked or unblocked",
         lambda t: _kind(t, Kind.MEMBERSHIP) and _private(t),

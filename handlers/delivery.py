@@ -2,8 +2,11 @@
 
 from handlers import cards, filing
 from handlers.desk import Desk, to_member, to_resident
+from handlers.messages import Outcome
+from handlers.turn import Turn
+from storage import outbox
 from storage.outbox import Said
-from storage.tables import Attachment, MediaState, ServiceRequest
+from storage.tables import Attachment, MediaState, SendState, ServiceRequest
 
 
 async def undelivered(desk: Desk, said: Said, reason: str) -> None:
@@ -34,6 +37,20 @@ async def undelivered(desk: Desk, said: Said, reason: str) -> None:
                 number=request.number,
                 who=whom,
             )
+
+
+async def outcome(turn: Turn) -> None:
+    """The platform says what became of a message that it had accepted: staff hear of one that was not seen."""
+    message, desk = turn.message, turn.desk
+    result = message.outcome or Outcome.FAILED
+    said = await desk.unit.run(outbox.settle_outcome, turn.account.id, message.ref, result, turn.now)
+    if said is None or said.state != SendState.SENT or result is Outcome.DELIVERED:
+        return
+    blocked = result is Outcome.BLOCKED
+    said.state, said.error = SendState.UNREACHABLE if blocked else SendState.FAILED, str(result)
+    if blocked:
+        turn.account.unreachable_at = turn.now
+    await undelivered(desk, outbox.said_of(said), str(result))
 
 
 async def media_settled(desk: Desk, attachment: Attachment) -> None:

@@ -92,16 +92,36 @@ async def erase_me(turn: Turn) -> None:
     turn.desk.say(to_account(turn.account.id), "erased")
 
 
-async def erase(desk: Desk, resident: Resident) -> None:
+async def left(turn: Turn) -> None:
+    """They want nothing of us any more, and the platform wants everything about them gone; nobody is told.
+
+    What is being done about an open emergency goes on, for a person without address or name.
+    """
+    turn.account.unreachable_at = turn.now
+    if turn.resident is None:
+        turn.desk.due("forget", turn.now, account=turn.account.lookup)
+        return
+    requests = await turn.desk.unit.run(privacy.requests_of, turn.resident.id)
+    if any(map(_in_danger, requests)):
+        await _forget_accounts(turn.desk, turn.resident, timedelta(0))
+    else:
+        await erase(turn.desk, turn.resident, timedelta(0))
+    turn.resident = None
+
+
+def _in_danger(request: ServiceRequest) -> bool:
+    return request.urgent and request.status in OPEN
+
+
+async def erase(desk: Desk, resident: Resident, farewell: timedelta = FAREWELL) -> None:
     """Forget a resident: what they wrote and sent, where they can be reached, that they were here.
 
     Their requests stay as numbers of nobody; those still open that nobody else has joined are withdrawn.
     Raises RefusalError while one of them is an open emergency.
     """
     requests = await desk.unit.run(privacy.requests_of, resident.id)
-    for request in requests:
-        if request.urgent and request.status in OPEN:
-            raise RefusalError("erase_later", number=request.number)
+    for request in filter(_in_danger, requests):
+        raise RefusalError("erase_later", number=request.number)
     for request in requests:
         if request.status in OPEN and not request.endorsements:
             await lifecycle.advance(desk, request, Event.WITHDRAW, Actor.RESIDENT, "resident")
@@ -110,7 +130,7 @@ async def erase(desk: Desk, resident: Resident) -> None:
     await desk.unit.run(privacy.erase_echoes, ids)
     for request in requests:
         await _leave_to_nobody(desk, request, gone)
-    await _forget_accounts(desk, resident)
+    await _forget_accounts(desk, resident, farewell)
     await desk.unit.run(privacy.erase_resident, resident.id)
 
 
@@ -123,16 +143,16 @@ async def _leave_to_nobody(desk: Desk, request: ServiceRequest, gone: dict[str, 
     await cards.refresh(desk, request)
 
 
-async def _forget_accounts(desk: Desk, resident: Resident) -> None:
-    """Of somebody on the roster the account stays, as a member's."""
+async def _forget_accounts(desk: Desk, resident: Resident, farewell: timedelta) -> None:
+    """Of somebody on the roster the account stays, as a member's; others' go after their last words."""
     accounts = await desk.unit.run(privacy.accounts_of, resident.id)
     lookups = [account.lookup for account in accounts]
     chats = [to_resident(resident.id), *(to_account(account.id) for account in accounts)]
     for account in accounts:
         await _forget_conversation(desk, account.lookup)
-        account.resident = None
+        account.resident, account.ledger, account.kept = None, None, False
         desk.drop_deadlines(account=account.lookup)
-        desk.due_in("forget", FAREWELL, account=account.lookup)
+        desk.due_in("forget", farewell, account=account.lookup)
     await desk.unit.run(privacy.erase_messages, lookups, desk.now)
     await desk.unit.run(privacy.erase_chats, chats)
     desk.unsay(chats)
