@@ -36,7 +36,7 @@ from handlers.texts import Texts
 from routing.windows import Chosen, Means, Reason, Worth, choose
 from storage import outbox, privacy
 from storage.ids import to_base36
-from storage.outbox import Address, Job, Mark, Said
+from storage.outbox import Address, Job, Mark, Room, Said
 from storage.secrets import Vault
 from storage.store import Store
 from storage.tables import SendState
@@ -46,8 +46,12 @@ log = structlog.get_logger()
 IN_FLIGHT = 64  # sends at once, and never more than a second's worth: the most that a crash can repeat
 LEASE = timedelta(seconds=40)  # longer than any send takes, with its marking
 LONGEST_PAUSE = 300.0
+MERGE_OVER = timedelta(
+    seconds=20
+)  # cards that would take longer than this one by one are said in one message
 MOST_ATTEMPTS = 300  # at the longest pause about a day: a platform may be away for long
 _REPEATS = 3
+_GIST = 30  # characters of what a resident wrote in a line of a list
 # Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
 _REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card"}
@@ -118,11 +122,16 @@ class Outbox:
         await self._tell_failures(marks)
         return bool(marks or jobs)
 
-    def _room(self, now: datetime) -> dict[str, int]:
-        """How many may go on each channel just now."""
+    def _room(self, now: datetime) -> dict[str, Room]:
+        """How much may go on each channel just now."""
         free = self._at_once - len(self._sending)
         room = {name: min(free, bucket.available(now)) for name, bucket in self._buckets.items()}
-        return {name: count for name, count in room.items() if count > 0}
+        return {name: self._room_on(name, count) for name, count in room.items() if count > 0}
+
+    def _room_on(self, channel: str, chats: int) -> Room:
+        pacing = self._pacing[channel]
+        group, private = chat_pause(pacing, "chat:"), chat_pause(pacing, "member:")
+        return Room(chats, int(MERGE_OVER / group), int(MERGE_OVER / private))
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -345,13 +354,11 @@ def _is_lost(mark: Mark) -> bool:
 
 
 def _mark_and_claim(
-    session: Session, marks: list[Mark], now: datetime, lease: datetime, room: Mapping[str, int]
+    session: Session, marks: list[Mark], now: datetime, lease: datetime, room: Mapping[str, Room]
 ) -> list[Job]:
     if marks:
         outbox.mark(session, marks, now)
-    return [
-        job for channel, count in room.items() for job in outbox.claim(session, now, lease, count, channel)
-    ]
+    return [job for channel, free in room.items() for job in outbox.claim(session, now, lease, free, channel)]
 
 
 def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
@@ -360,6 +367,8 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
     The secrets, like {address}, are filled in only here, so that they are never stored in clear.
     """
     said = job.said
+    if job.merged:
+        return Outgoing(_merged(job, texts), key=to_base36(said.id))
     text = texts.render(said.template, {**secrets, **said.args})
     if said.error == _PERHAPS:
         text = texts.render("repeated", {"text": text})
@@ -368,3 +377,11 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
     photo = Blob(Path(job.file).name, Path(job.file).read_bytes()) if job.file else None
     edit, code = (job.edit.ref, job.edit.code) if job.edit else (None, said.code)
     return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=edit, key=offer, code=code)
+
+
+def _merged(job: Job, texts: Texts) -> str:
+    """Many cards as a list; each can be answered in words with its number."""
+    group = job.said.chat.startswith("chat:")
+    line = "merged_line_group" if group else "merged_line"
+    lines = [texts.render(line, {**one.args, "text": one.args.get("text", "")[:_GIST]}) for one in job.merged]
+    return texts.render("merged_cards", {"count": len(lines), "lines": "\n".join(lines)})

@@ -145,6 +145,12 @@ async def post_to_member(desk: Desk, request: ServiceRequest, member: str, told:
         send_photo(desk, request, member, photo)
 
 
+async def post_again(desk: Desk, request: ServiceRequest, member: str) -> None:
+    """The card once more, as a new message, for somebody who asks for it."""
+    await desk.leaves(subject_of(request), to_member(member))
+    await post_to_member(desk, request, member, await brief(desk, request))
+
+
 def send_photo(desk: Desk, request: ServiceRequest, member: str, photo: Attachment) -> None:
     """The photo itself, or the voice to listen to; the sentence with it is named by its kind."""
     if may_see(desk, member, request):

@@ -40,7 +40,7 @@ async def undelivered(desk: Desk, said: Said, reason: str) -> None:
 
 
 async def outcome(turn: Turn) -> None:
-    """The platform says what became of a message that it had accepted: staff hear of one that was not seen."""
+    """The platform says what became of a message it had accepted: staff hear of one that was not seen."""
     message, desk = turn.message, turn.desk
     result = message.outcome or Outcome.FAILED
     said = await desk.unit.run(outbox.settle_outcome, turn.account.id, message.ref, result, turn.now)

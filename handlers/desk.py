@@ -210,6 +210,11 @@ class Desk:
         """Say that `subject` is new, so that nobody can have a card about it."""
         self._cards[subject] = {}
 
+    async def leaves(self, subject: str, to: str) -> None:
+        """The card about `subject` in this chat stays as it is: the next one is a new message."""
+        await self.cards(subject)
+        self._cards[subject].pop(to, None)
+
     def spoken(self) -> int:
         """How many messages have been queued so far."""
         return len(self._said)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from handlers import correcting, filing, ladder, lifecycle, replies, together
+from handlers import cards, correcting, filing, ladder, lifecycle, replies, together
 from handlers.desk import RefusalError, Urgency, to_member
 from handlers.turn import Turn
 from routing.text import normalize
@@ -35,6 +35,8 @@ async def query(turn: Turn) -> None:
     request = await _by_number(turn)
     if request is None:
         turn.desk.say(turn.reply_to, "number_unknown", number=turn.message.text[:40])
+    elif turn.member is not None and turn.member.code in cards.handlers_of(request):
+        await cards.post_again(turn.desk, request, turn.member.code)
     elif request.resident != turn.home().id and not await _joined(turn, request):
         status = turn.office.texts.label(f"status_{request.status}")
         turn.desk.say(turn.reply_to, "progress_stage", number=request.number, status=status)

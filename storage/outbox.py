@@ -71,7 +71,8 @@ class Earlier:
 class Job:
     """One notification that this process now has in hand, with all that sending needs.
 
-    `address` is the one to use, `others` are further ones of the same recipient.
+    `address` is the one to use, `others` are further ones of the same recipient. `merged` are cards that
+    waited behind it and are said with it in one message.
     """
 
     said: Said
@@ -80,6 +81,19 @@ class Job:
     edit: Earlier | None
     file: str | None
     others: tuple[Address, ...] = ()
+    merged: tuple[Said, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be claimed for a channel: so many chats; more than so many cards waiting in one are merged."""
+
+    chats: int
+    in_group: int
+    in_private: int
+
+    def holds(self, chat: str) -> int:
+        return self.in_group if chat.startswith("chat:") else self.in_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,26 +177,72 @@ _LEASE = (
 _IN_FLIGHT = _said_table.update().where(_notification.id == bindparam("of")).values(state=SendState.IN_FLIGHT)
 
 
-def claim(session: Session, now: datetime, lease_until: datetime, limit: int, channel: str) -> list[Job]:
+def claim(session: Session, now: datetime, lease_until: datetime, room: Room, channel: str) -> list[Job]:
     """Take the chats whose turn it is, urgent ones first, and the head of each: urgent, then oldest.
 
     Only chats last spoken to on that channel, or never.
     """
     connection = session.connection()
-    ready = connection.execute(_READY, {"now": now, "most": limit, "channel": channel}).all()
+    ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
     chats = {chat: claim_no + 1 for chat, claim_no in ready}
     if not chats:
         return []
     heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all()
+    crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
     connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
-    if heads:
-        connection.execute(_IN_FLIGHT, [{"of": head.id} for head in heads])
+    taken = [head.id for head in heads] + [said.id for merged in crowded.values() for said in merged]
+    if taken:
+        connection.execute(_IN_FLIGHT, [{"of": one} for one in sorted(set(taken))])
     edited = {f"account:{head.account}" for head in heads if head.account is not None}
     addresses = _addresses(session, [*chats, *edited])
-    return [_job(tuple(head), chats[head.chat], addresses) for head in heads]
+    return [
+        _job(tuple(head), chats[head.chat], addresses, tuple(crowded.get(head.chat, ()))) for head in heads
+    ]
 
 
-def _job(head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Address]]) -> Job:
+CARDS = ("group_card", "member_card", "triage_card")
+_MOST_MERGED = 40
+_COUNTS = (
+    select(_notification.chat, func.count())
+    .where(
+        _notification.chat.in_(bindparam("chats", expanding=True)),
+        _notification.state < SendState.SENT,
+        _notification.urgency > 0,
+    )
+    .group_by(_notification.chat)
+)
+_BEHIND = (
+    select(*(_notification[field.name] for field in fields(Said)))
+    .where(
+        _notification.chat == bindparam("of"),
+        _notification.state == SendState.WAITING,
+        _notification.urgency > 0,
+        _notification.template.in_(CARDS),
+        _notification.edits.is_(None),
+    )
+    .order_by(_notification.urgency, _notification.id)
+    .limit(_MOST_MERGED)
+)
+
+
+def _crowded(session: Session, heads: Mapping[str, int], room: Room) -> dict[str, list[Said]]:
+    """The new cards of each chat in which more wait than may soon be said one by one, its head among them."""
+    if not heads:
+        return {}
+    connection = session.connection()
+    counts = connection.execute(_COUNTS, {"chats": list(heads)}).all()
+    many = [chat for chat, count in counts if count > room.holds(chat)]
+    found = {chat: [Said(*row) for row in connection.execute(_BEHIND, {"of": chat})] for chat in many}
+    return {
+        chat: said
+        for chat, said in found.items()
+        if len(said) > 1 and heads[chat] in (one.id for one in said)
+    }
+
+
+def _job(
+    head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Address]], merged: tuple[Said, ...]
+) -> Job:
     """An edit goes to the account that has the message it changes, whosever that is by now.
 
     Where that cannot be reached, it is a new message to another.
@@ -190,8 +250,9 @@ def _job(head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Addres
     said, (path, account, state, *earlier) = Said(*head[:_SAID]), head[_SAID:]
     there = addresses[f"account:{account}"]
     known = there or addresses[said.chat]
-    edit = Earlier(*earlier) if state == SendState.SENT and (there or account is None) else None
-    return Job(said, claim_no, known[0] if known else None, edit, path, tuple(known[1:]))
+    changes = state == SendState.SENT and earlier[1] is not None and (there or account is None)
+    edit = Earlier(*earlier) if changes else None
+    return Job(said, claim_no, known[0] if known else None, edit, path, tuple(known[1:]), merged)
 
 
 _SAID = len(fields(Said))
@@ -238,7 +299,7 @@ def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Addr
 def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
     """Write what became of the jobs. A chat whose claim has passed to somebody else is left to them."""
     connection = session.connection()
-    connection.execute(_MARK_SAID, [_outcome(one) for one in marks])
+    connection.execute(_MARK_SAID, [_outcome(one, said) for one in marks for said in _said_by(one)])
     connection.execute(
         _MARK_CHAT,
         [
@@ -294,14 +355,19 @@ def _take_early_outcome(session: Session, notification: int, ref: str) -> None:
         session.delete(early)
 
 
-def _outcome(mark: Mark) -> dict[str, Any]:
+def _said_by(mark: Mark) -> tuple[Said, ...]:
+    return mark.job.merged or (mark.job.said,)
+
+
+def _outcome(mark: Mark, said: Said) -> dict[str, Any]:
+    """A merged card has no message of its own that could be changed later."""
     return {
-        "said": mark.job.said.id,
+        "said": said.id,
         "state": int(mark.state),
-        "attempts": mark.job.said.attempts + mark.tried,
+        "attempts": said.attempts + mark.tried,
         "sent_at": mark.sent_at,
         "account": mark.job.address.account if mark.job.address else None,
-        "ref": mark.ref,
+        "ref": None if mark.job.merged else mark.ref,
         "error": mark.error,
         "means": mark.chosen.means if mark.chosen else None,
         "reason": mark.chosen.reason if mark.chosen else None,

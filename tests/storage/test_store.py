@@ -19,7 +19,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from storage import inbox, outbox, queries, schema
 from storage.ids import from_base36, new_id, to_base36
 from storage.inbox import Arrival
-from storage.outbox import Mark
+from storage.outbox import Mark, Room
 from storage.schema import Standing
 from storage.secrets import Vault
 from storage.store import Store, StoreError, open_engine, sqlite_path
@@ -197,6 +197,9 @@ def _file(session: Session) -> None:
 # --- the way in -------------------------------------------------------------------------------
 
 
+ROOM = Room(10, 6, 20)
+
+
 def arrival(external: str, account: str | None = "a", body: bytes = b"{}") -> Arrival:
     return Arrival("telegram", external, account, body, NOW)
 
@@ -257,19 +260,19 @@ def _say(session: Session, *said: tuple[str, int]) -> list[int]:
 
 async def test_a_chat_is_claimed_once_and_its_head_is_urgent_first(store: Store) -> None:
     ids = await store.write(_say, ("member:a", 1), ("member:a", 0), ("member:b", 1))
-    jobs = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
+    jobs = await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram")
     assert {job.said.id for job in jobs} == {ids[1], ids[2]}
-    assert await store.write(outbox.claim, NOW, LEASE, 10, "telegram") == []
+    assert await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram") == []
     store.close()
 
 
 async def test_a_lease_that_ran_out_is_claimed_again_and_the_late_mark_ignored(store: Store) -> None:
     await store.write(_say, ("member:a", 1))
-    (first,) = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
-    (second,) = await store.write(outbox.claim, LEASE, LEASE + timedelta(seconds=40), 10, "telegram")
+    (first,) = await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram")
+    (second,) = await store.write(outbox.claim, LEASE, LEASE + timedelta(seconds=40), ROOM, "telegram")
     assert second.said.id == first.said.id
     await store.write(outbox.mark, [Mark(first, SendState.WAITING, NOW)], NOW)
-    assert await store.write(outbox.claim, LEASE, LEASE, 10, "telegram") == [], (
+    assert await store.write(outbox.claim, LEASE, LEASE, ROOM, "telegram") == [], (
         "the chat is still the second claim's"
     )
     store.close()
@@ -277,22 +280,22 @@ async def test_a_lease_that_ran_out_is_claimed_again_and_the_late_mark_ignored(s
 
 async def test_order_in_a_chat_is_kept_and_pauses_are_obeyed(store: Store) -> None:
     ids = await store.write(_say, ("member:a", 1), ("member:a", 1))
-    (first,) = await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
+    (first,) = await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram")
     assert first.said.id == ids[0]
     later = NOW + timedelta(seconds=1)
     await store.write(outbox.mark, [Mark(first, SendState.SENT, later, sent_at=NOW, ref="9")], NOW)
-    assert await store.write(outbox.claim, NOW, LEASE, 10, "telegram") == []
+    assert await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram") == []
     assert await store.read(outbox.next_due) == later
-    (second,) = await store.write(outbox.claim, later, LEASE, 10, "telegram")
+    (second,) = await store.write(outbox.claim, later, LEASE, ROOM, "telegram")
     assert second.said.id == ids[1]
     store.close()
 
 
 async def test_what_a_dead_process_had_in_hand_is_free_at_the_next_start(store: Store) -> None:
     await store.write(_say, ("member:a", 1))
-    await store.write(outbox.claim, NOW, LEASE, 10, "telegram")
+    await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram")
     assert await store.write(outbox.release_all) == 1
-    assert len(await store.write(outbox.claim, NOW, LEASE, 10, "telegram")) == 1
+    assert len(await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram")) == 1
     store.close()
 
 
