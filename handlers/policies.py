@@ -35,6 +35,18 @@ def _fitting(turn: Turn, draft: Draft, decision: Decision) -> PolicyCard | None:
     return _chosen(turn, draft, *said[-1]) or _chosen(turn, draft, draft.text, decision)
 
 
+def is_left(turn: Turn, draft: Draft) -> bool:
+    """Whether this message is a report of something else than what the card has answered."""
+    card, text = turn.office.policies.get(draft.card), turn.message.text
+    if card is None or not text:
+        return False
+    decision = decide(text, turn.office.rules)
+    if decision.outcome is Outcome.NONE and not turn.office.policies.is_trouble(text):
+        return False
+    likely = decision.candidates[0].category if decision.candidates else None
+    return likely is not None and likely not in card.categories and not _is_question(turn, decision)
+
+
 def _is_question(turn: Turn, decision: Decision, category: str | None = None) -> bool:
     """Whether it is put as a question, or surely belongs where people only ask."""
     sure = decision.category if decision.outcome is Outcome.FILE else None

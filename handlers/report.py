@@ -78,6 +78,8 @@ def _draft(turn: Turn) -> Draft:
     if not known.joins(turn.now) or not known.subject:
         known = known.with_(subject=f"draft:{turn.message_id}")
         turn.desk.opens(known.subject)
+    if policies.is_left(turn, known):
+        known = known.with_(pieces=())
     if message.text and message.text not in (one.text for one in known.pieces):
         known = _with_text(turn, known)
     if message.location:

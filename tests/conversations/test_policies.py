@@ -19,7 +19,7 @@ meta:
     T1: {name: 及时, calendar: 24x7, ack: 30m, resolve: 24h}
     T3: {name: 一般, calendar: 24x7, ack: 2h, resolve: 7d}
     T5: {name: 咨询, calendar: 24x7, ack: 2h, resolve: 1d}
-  unclear: PF06
+  unclear: PF09
 question: {keywords: {5: [怎么, 吗, 呢]}}
 danger: {keywords: {5: [冒烟]}}
 categories:
@@ -27,7 +27,9 @@ categories:
   name: 设施
   children:
   - {service_code: PF06, name: 照明, scope: 小事, default_role: grid_member, limit: T3, first_reply: 收到,
-     keywords: [路灯不亮]}
+     keywords: {9: [路灯不亮]}}
+  - {service_code: PF09, name: 其他, scope: 小事, default_role: grid_member, limit: T3, first_reply: 收到,
+     keywords: [其他]}
 - code: WL
   name: 民生
   children:
@@ -199,7 +201,7 @@ async def test_what_is_reported_after_an_answer_is_not_lost_by_silence(here: Tow
     assert "我记下来了" in shown.text
     assert (await here.card(resident, "· 身份证")).id < shown.id
     await here.pass_time(minutes=12)
-    assert await report_text(here) == "居住证怎么办理\n对了，路灯不亮"
+    assert await report_text(here) == "对了，路灯不亮"
 
 
 @pytest.mark.parametrize("label", ["知道了", "不是这个"])
@@ -213,7 +215,7 @@ async def test_an_old_button_does_nothing_to_what_was_reported_since(here: Town,
     await here.settle()
     assert await here.requests() == []
     await here.pass_time(minutes=12)
-    assert await report_text(here) == "居住证怎么办理\n对了，路灯不亮"
+    assert await report_text(here) == "对了，路灯不亮"
 
 
 async def test_another_question_gets_another_card_below(here: Town) -> None:
