@@ -5,6 +5,7 @@ to tell "never left" from "perhaps delivered", which its exceptions do not.
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -70,7 +71,7 @@ class TelegramApi:
         form = aiohttp.FormData()
         for name, value in parameters.items():
             form.add_field(name, value)
-        form.add_field(field, file.body, filename=file.name)
+        form.add_field(field, BytesIO(file.body), filename=file.name)
         return await self._post(method, 0, data=form)
 
     async def _post(self, method: str, wait: float, **request: Any) -> Reply | NotSent | NoAnswer:
@@ -89,9 +90,7 @@ class TelegramApi:
             async with self._session().get(self._files + path, timeout=_TIMEOUT) as response:
                 if response.status >= 500:
                     raise OSError(f"the platform answered {response.status}")
-                if response.status != 200 or (response.content_length or 0) > _LARGEST_FILE:
-                    return None
-                return await response.content.read(_LARGEST_FILE)
+                return await _at_most(_LARGEST_FILE, response) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise OSError(type(error).__name__) from None
 
@@ -104,6 +103,16 @@ class TelegramApi:
         if self._http is not None:
             await self._http.close()
             self._http = None
+
+
+async def _at_most(most: int, response: aiohttp.ClientResponse) -> bytes | None:
+    """The whole body; None where it is larger, whatever its header says."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            return None
+    return bytes(body)
 
 
 def _read(status: int, body: bytes) -> Reply | NotSent:
