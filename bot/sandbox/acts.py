@@ -282,7 +282,7 @@ def split(text: str) -> list[str]:
 
 # What a person sees
 
-KINDS = ("text", "photo", "voice", "location", "contact", "sticker")
+KINDS = ("text", "photo", "voice", "document", "location", "contact", "sticker")
 
 
 def view(chat: Chat, viewer: User) -> Wire:

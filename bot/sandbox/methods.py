@@ -202,6 +202,17 @@ def send_voice(world: World, bot: Bot, params: Params) -> Wire:
     return say(world, bot, chat, params, {"voice": voice, **caption_content(params)})
 
 
+def send_document(world: World, bot: Bot, params: Params) -> Wire:
+    chat = open_chat(world, bot, params)
+    upload = params.upload("document")
+    if upload is None:
+        file = world.files.get(params.text("document"))
+    else:
+        file = world.files.add("documents", "bin", upload, "application/octet-stream")
+    document = file.wire() | {"mime_type": file.mime_type}
+    return say(world, bot, chat, params, {"document": document, **caption_content(params)})
+
+
 def send_location(world: World, bot: Bot, params: Params) -> Wire:
     chat = open_chat(world, bot, params)
     location = {"latitude": params.number("latitude"), "longitude": params.number("longitude")}
@@ -326,6 +337,7 @@ METHODS: dict[str, Method] = {
     "sendphoto": send_photo,
     "sendmediagroup": send_media_group,
     "sendvoice": send_voice,
+    "senddocument": send_document,
     "sendlocation": send_location,
     "editmessagetext": edit_text,
     "editmessagecaption": edit_caption,

@@ -182,8 +182,15 @@ class Person:
     ) -> list[int]:
         return list((await self.does("album", chat, bot, count=count, caption=caption))["messages"])
 
-    async def sends_voice(self, duration: int = 3, chat: int | None = None, bot: str | None = None) -> int:
-        return await self._sends("voice", chat, bot, duration=duration)
+    async def sends_voice(
+        self,
+        duration: int = 3,
+        data: bytes | None = None,
+        chat: int | None = None,
+        bot: str | None = None,
+    ) -> int:
+        encoded = base64.b64encode(data).decode() if data else None
+        return await self._sends("voice", chat, bot, duration=duration, data=encoded)
 
     async def sends_location(
         self, latitude: float, longitude: float, chat: int | None = None, bot: str | None = None

@@ -35,6 +35,8 @@ class Client(Protocol):
 
     async def photo(self, chat_id: int, content: bytes, caption: str | None = None) -> Any: ...
 
+    async def document(self, chat_id: int, content: bytes, caption: str) -> Any: ...
+
     async def album(self, chat_id: int, contents: list[bytes], caption: str) -> Any: ...
 
     async def download(self, file_id: str) -> bytes: ...
@@ -57,6 +59,9 @@ class PtbClient:
 
     async def photo(self, chat_id: int, content: bytes, caption: str | None = None) -> Any:
         return await self._plain(self.bot.send_photo(chat_id, content, caption=caption))
+
+    async def document(self, chat_id: int, content: bytes, caption: str) -> Any:
+        return await self._plain(self.bot.send_document(chat_id, content, caption=caption))
 
     async def album(self, chat_id: int, contents: list[bytes], caption: str) -> Any:
         media = [telegram.InputMediaPhoto(content) for content in contents]
@@ -113,6 +118,11 @@ class AiogramClient:
     async def photo(self, chat_id: int, content: bytes, caption: str | None = None) -> Any:
         return await self._plain(
             self.bot.send_photo(chat_id, BufferedInputFile(content, "a.png"), caption=caption)
+        )
+
+    async def document(self, chat_id: int, content: bytes, caption: str) -> Any:
+        return await self._plain(
+            self.bot.send_document(chat_id, BufferedInputFile(content, "a.amr"), caption=caption)
         )
 
     async def album(self, chat_id: int, contents: list[bytes], caption: str) -> Any:

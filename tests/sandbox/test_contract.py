@@ -124,6 +124,15 @@ async def test_the_bot_sends_photos(bot: Client, wang: Person, sandbox: Sandbox)
     assert (await wang.hears("改过")).labels == ["提交", "取消"]
 
 
+async def test_the_bot_sends_files(bot: Client, wang: Person) -> None:
+    await wang.scans()
+    sent = await bot.document(5001, b"#!AMR\n", "录音")
+    assert await bot.download(sent["document"]["file_id"]) == b"#!AMR\n"
+    again = await bot.call("send_document", chat_id=5001, document=sent["document"]["file_id"])
+    assert again["document"] == sent["document"]
+    assert (await wang.hears("录音")).kind == "document"
+
+
 async def test_albums_are_separate_messages_with_one_group(bot: Client, wang: Person) -> None:
     ids = await wang.sends_album(3, "三张")
     messages = [update["message"] for update in await updates(bot)]
