@@ -24,6 +24,7 @@ from bot.dispatcher import Dispatcher
 from bot.intake import Intake
 from bot.limits import calendar_note
 from bot.media import Media
+from bot.mediastore import MediaStore, media_store
 from bot.offices import OfficeFiles, Offices
 from bot.outbox import Outbox
 from bot.passive import Passive
@@ -57,6 +58,7 @@ class App:
         store: Store,
         vault: Vault,
         files: OfficeFiles,
+        pictures: MediaStore,
         others: Sequence[Channel] = (),
     ) -> None:
         telegram = settings.channels.telegram
@@ -74,9 +76,9 @@ class App:
         self.intake = Intake(store, vault, clock)
         self.dispatcher = Dispatcher(store, vault, self.offices, channels, self.passive, clock)
         pacing = {name: getattr(settings.channels, name).pacing for name in channels}
-        self.outbox = Outbox(store, vault, self.offices, channels, pacing, clock)
+        self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
-        self.media = Media(store, vault, self.offices, channels, settings.data_dir / "attachments", clock)
+        self.media = Media(store, vault, self.offices, channels, pictures, clock)
         self._failing: dict[str, str] = {}
         self.callbacks: dict[str, Callbacks] = {}
 
@@ -200,6 +202,7 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
     """
     path = sqlite_path(settings.database_url)
     files = OfficeFiles.of(settings)
+    pictures = media_store(settings)
     vault = Vault(secret_key(settings))
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(path))
@@ -208,7 +211,7 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
         await store.write(outbox.release_all)
         await store.write(privacy.make_ready, clock.now())
         await store.write(directory.review, clock.now())
-        app = App(settings, clock, store, vault, files, others)
+        app = App(settings, clock, store, vault, files, pictures, others)
         stack.push_async_callback(app.close)
         await app.offices.refresh()
         if note := calendar_note(app.offices.current.limits, clock.now().date()):

@@ -11,6 +11,7 @@ from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
 from bot.manners import load_manners
+from bot.mediastore import media_store
 from bot.notices import load_notices
 from bot.roles import load_roles
 from bot.rules import load_rules
@@ -32,6 +33,7 @@ def check_all(settings: Settings) -> Iterator[Line]:
     yield from _calendar(settings)
     yield from _cards(settings)
     yield _database(settings)
+    yield asyncio.run(_photos(settings))
     yield asyncio.run(_telegram(settings))
 
 
@@ -98,6 +100,20 @@ def _database(settings: Settings) -> Line:
         Standing.AHEAD: f"{path} was moved on by a newer huiyin: update the program",
     }
     return "database", found in (Standing.EMPTY, Standing.CURRENT), words[found]
+
+
+async def _photos(settings: Settings) -> Line:
+    """Whether a storage elsewhere takes a file, gives it back and lets go of it."""
+    try:
+        store = media_store(settings)
+        if store.local:
+            return "photos", True, "kept in a folder here"
+        await store.put("check", b"huiyin check")
+        found = await store.get("check")
+        await store.remove("check")
+    except (ConfigError, OSError) as error:
+        return "photos", False, str(error)
+    return "photos", found == b"huiyin check", "media_url is written to and read"
 
 
 async def _telegram(settings: Settings) -> Line:

@@ -1,16 +1,16 @@
-"""Fetches photos and voices from the platform into our own folder, apart from the talk."""
+"""Fetches photos and voices from the platform into our own storage, apart from the talk."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from bot.clock import Clock
+from bot.mediakinds import ENDINGS, kept
+from bot.mediastore import MediaStore
 from bot.offices import Offices
 from handlers import delivery
 from handlers.desk import Desk
@@ -24,7 +24,6 @@ log = structlog.get_logger()
 MOST_ATTEMPTS = 5
 _AT_ONCE = 8
 _REMOVED_AT_ONCE = 100
-_SUFFIX = {"photo": ".jpg", "voice": ".ogg"}
 
 
 class Media:
@@ -34,15 +33,16 @@ class Media:
         vault: Vault,
         offices: Offices,
         channels: Mapping[str, Channel],
-        folder: Path,
+        files: MediaStore,
         clock: Clock,
     ) -> None:
         self._store = store
         self._vault = vault
         self._offices = offices
         self._channels = channels
-        self._folder = folder
+        self._files = files
         self._clock = clock
+        self._drawing = asyncio.Lock()  # one takes a processor for itself, and up to 400 MB
 
     async def step(self) -> int:
         """Fetch what waits and remove what is erased; returns how many that were."""
@@ -50,7 +50,7 @@ class Media:
         await asyncio.gather(*(self._settle(one) for one in waiting))
         erased = await self._store.read(_erased)
         if erased:
-            await asyncio.to_thread(self._remove, erased)
+            await self._files.remove(*(f"{one.id}{ending}" for one in erased for ending in ENDINGS))
             await self._store.write(_drop, [one.id for one in erased])
         return len(waiting) + len(erased)
 
@@ -59,11 +59,10 @@ class Media:
 
     async def _settle(self, waiting: Attachment) -> None:
         """One try: stored, lost for good, or later again."""
-        path: Path | None = None
+        name: str | None = None
+        final = True
         try:
-            body = await self._channels[waiting.channel].fetch(waiting.remote)
-            path = await asyncio.to_thread(self._write, waiting, body) if body is not None else None
-            final = True
+            name = await self._stored(waiting)
         except OSError as error:
             final = waiting.attempts + 1 >= MOST_ATTEMPTS
             log.warning("attachment not fetched", attachment=waiting.id, error=str(error))
@@ -74,28 +73,32 @@ class Media:
                 return  # erased meanwhile: its file goes next
             attachment.attempts += 1
             attachment.next_at = self._clock.now() + timedelta(seconds=2**attachment.attempts)
-            if path is not None or final:
-                attachment.path = str(path) if path else None
-                attachment.state = MediaState.STORED if path else MediaState.MISSING
+            if name is not None or final:
+                attachment.path = name
+                attachment.state = MediaState.STORED if name else MediaState.MISSING
                 desk = Desk(unit, office, self._vault, self._clock.now())
                 await delivery.media_settled(desk, attachment)
                 await desk.finish()
 
-    def _write(self, attachment: Attachment, body: bytes) -> Path:
-        """Written whole under our own id, readable by us only."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._path(attachment)
-        part = path.with_suffix(".part")
-        part.write_bytes(body)
-        os.replace(part, path)
-        return path
-
-    def _path(self, attachment: Attachment) -> Path:
-        return self._folder / f"{attachment.id}{_SUFFIX[attachment.kind]}"
-
-    def _remove(self, erased: Sequence[Attachment]) -> None:
-        for one in erased:
-            self._path(one).unlink(missing_ok=True)
+    async def _stored(self, waiting: Attachment) -> str | None:
+        """Its name in our storage; None where nothing can be had. Raises OSError where it may be later."""
+        about = log.bind(attachment=waiting.id, channel=waiting.channel, kind=waiting.kind)
+        channel = self._channels.get(waiting.channel)
+        if channel is None:
+            about.warning("attachment lost: its channel is not configured any more")
+            return None
+        body = await channel.fetch(waiting.remote)
+        if body is None:
+            about.warning("attachment lost: the platform does not have it")
+            return None
+        async with self._drawing:
+            files = await asyncio.to_thread(kept, waiting.kind, body)
+        if not files:
+            about.warning("attachment lost: it is not what it should be")
+            return None
+        for ending, content in files.items():
+            await self._files.put(f"{waiting.id}{ending}", content)
+        return f"{waiting.id}{next(iter(files))}"
 
 
 _WAITING = (

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import PurePath
 from random import Random
 
 import structlog
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bot import metrics
 from bot.channels.facts import CARD_CODE_LIVES
 from bot.clock import Clock
+from bot.mediastore import MediaStore
 from bot.offices import Offices
 from bot.pacing import Bucket, chat_pause
 from bot.settings import Pacing
@@ -88,6 +89,7 @@ class Outbox:
         vault: Vault,
         offices: Offices,
         channels: Mapping[str, Channel],
+        files: MediaStore,
         pacing: Mapping[str, Pacing],
         clock: Clock,
     ) -> None:
@@ -96,6 +98,7 @@ class Outbox:
         self._vault = vault
         self._offices = offices
         self._channels = channels
+        self._files = files
         self._pacing = pacing
         self._clock = clock
         self._at_once = min(IN_FLIGHT, max(int(sum(one.per_bot for one in pacing.values())), 1))
@@ -191,8 +194,10 @@ class Outbox:
             return
         try:
             outgoing = await self._written(job, texts, way)
-            result = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
-        except Exception as error:  # a template, a missing file, a bug: this message only
+            result: SendResult = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
+        except OSError as error:  # the storage of photos is away for now
+            result = Retry(str(error))
+        except Exception as error:  # a template, a bug: this message only
             log.exception("a message could not be sent", notification=job.said.id)
             result = Refused(type(error).__name__)
         metrics.sent.labels(way.address.channel, type(result).__name__).inc()
@@ -229,7 +234,8 @@ class Outbox:
     async def _written(self, job: Job, texts: Texts, way: _Way) -> Outgoing:
         address = self._vault.open(way.address.sealed)
         secrets = {"address": address, **await self._looked_up(job.said)}
-        outgoing = replace(_render(job, texts, secrets), means=way.chosen.means)
+        photo = await self._photo(job)
+        outgoing = replace(_render(job, texts, secrets), photo=photo, means=way.chosen.means)
         if way.template is not None:
             notices = self._offices.current.notices
             told = {**job.said.args, "time": self._offices.current.when(self._clock.now())}
@@ -253,6 +259,11 @@ class Outbox:
             return {}
         sealed = await self._store.read(privacy.sealed, **wanted)
         return {name: "\n".join(map(self._vault.open, found)) for name, found in sealed.items()}
+
+    async def _photo(self, job: Job) -> Blob | None:
+        """What goes with a message; nothing where it is gone by now, and then the words go alone."""
+        body = await self._files.get(job.file) if job.file else None
+        return Blob(PurePath(job.file).name, body) if job.file and body is not None else None
 
     async def _judge(self, job: Job, way: _Way | None, result: SendResult) -> Mark:
         """What an outcome means for the row and for the chat's next turn."""
@@ -374,9 +385,8 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
         text = texts.render("repeated", {"text": text})
     offer = to_base36(said.id)
     buttons = tuple(Button(f"{offer}:{choice['id']}", choice["label"]) for choice in said.choices)
-    photo = Blob(Path(job.file).name, Path(job.file).read_bytes()) if job.file else None
     edit, code = (job.edit.ref, job.edit.code) if job.edit else (None, said.code)
-    return Outgoing(text, buttons, photo, reply_to=said.reply_to, edit=edit, key=offer, code=code)
+    return Outgoing(text, buttons, reply_to=said.reply_to, edit=edit, key=offer, code=code)
 
 
 def _merged(job: Job, texts: Texts) -> str:

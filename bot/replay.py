@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import func, select
@@ -35,7 +36,8 @@ _NAMES = {Outcome.FILE: "filed", Outcome.ASK: "asked", Outcome.NONE: "unclear"}
 async def replay_texts(texts: Sequence[str], files: Settings) -> dict[str, Any]:
     """Each text as one resident's report from the code to the receipt; returns the summary."""
     with tempfile.TemporaryDirectory(prefix="huiyin-replay-") as folder:
-        async with rehearsal(Path(folder), Clock(datetime.now(UTC)), files) as here:
+        here_only = files.model_copy(update={"media_url": SecretStr("")})
+        async with rehearsal(Path(folder), Clock(datetime.now(UTC)), here_only) as here:
             roster = read_roster(DEFAULTS / "roster.yaml")
             await here.load(roster)
             await _open_phones(here, roster)

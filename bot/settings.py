@@ -205,6 +205,7 @@ class _Fields(_Model):
     database_url: str = "sqlite:///data/huiyin.db"
     redis_url: SecretStr = SecretStr("")
     data_dir: Path = Path("data")
+    media_url: SecretStr = SecretStr("")  # where photos are kept, if not in data_dir; may hold a password
     rules_dir: Path = DEFAULTS / "rules"
     texts_dir: Path = DEFAULTS / "texts"
     limits_file: Path = DEFAULTS / "limits.yaml"

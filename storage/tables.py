@@ -463,7 +463,10 @@ class MediaState(StrEnum):
 
 
 class Attachment(Base):
-    """A photo or voice; ours once it has been fetched from the platform. No author is the resident."""
+    """A photo or voice; ours once it has been fetched from the platform. No author is the resident.
+
+    `path` is its name in the storage of such files.
+    """
 
     __tablename__ = "attachment"
     id: Mapped[Id]

@@ -100,6 +100,7 @@ async def test_run_refuses_what_cannot_work(tmp_path: Path) -> None:
         ({**RUN, "HUIYIN_SECRET_KEY": ""}, "HUIYIN_SECRET_KEY"),
         ({**RUN, "HUIYIN_DATABASE_URL": "sqlite:////no/such/folder/x.db"}, "folder"),
         ({**RUN, "HUIYIN_DATABASE_URL": "oracle://x"}, "database_url"),
+        ({**RUN, "HUIYIN_MEDIA_URL": "s3://key:hidden@bucket"}, "Install s3fs"),
         ({**RUN, "HUIYIN_WEB__PORT": port}, f"127.0.0.1:{port}"),
     ]
     for env, says in cases:

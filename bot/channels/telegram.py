@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,9 @@ LONGEST_CAPTION = 1024
 _POLL_SECONDS = 25
 _PAUSE_AFTER_ERROR = 3
 _BUTTONS_PER_ROW = 2
+_VOICE, _ANY_FILE = ("sendVoice", "voice"), ("sendDocument", "document")
+# What Telegram plays as it stands (Bot API, sendVoice); WeChat's AMR it does not.
+_CARRIERS = {".jpg": ("sendPhoto", "photo"), ".ogg": _VOICE, ".mp3": _VOICE, ".m4a": _VOICE}
 _GONE = ("chat not found", "bot was kicked", "bot was blocked", "user is deactivated", "not a member")
 _PRESENT = {"member", "administrator", "creator", "restricted"}
 
@@ -131,9 +135,7 @@ class TelegramChannel:
             return await self._edit(address, outgoing, outgoing.edit)
         if outgoing.photo is not None:
             caption = fit(outgoing.text, LONGEST_CAPTION)
-            method, field = (
-                ("sendVoice", "voice") if outgoing.photo.name.endswith(".ogg") else ("sendPhoto", "photo")
-            )
+            method, field = _CARRIERS.get(PurePath(outgoing.photo.name).suffix, _ANY_FILE)
             return _result(
                 await self.api.upload(method, field, outgoing.photo, chat_id=address, caption=caption)
             )

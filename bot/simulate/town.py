@@ -146,6 +146,7 @@ async def opened_town(
             update={
                 "database_url": f"sqlite:///{folder}/huiyin.db",
                 "data_dir": Path(folder),
+                "media_url": SecretStr(""),
                 "secret_key": SecretStr(_SECRET),
                 "channels": Channels(telegram=Telegram(pacing=files.channels.telegram.pacing)),
             }
