@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from bot.channels.telegram_api import NoAnswer, NotSent, Reply, TelegramApi
+from bot.channels.exchange import NoAnswer, NotSent
+from bot.channels.telegram_api import Reply, TelegramApi
 from handlers.messages import (
     Button,
     Envelope,

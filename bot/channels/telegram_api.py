@@ -4,7 +4,6 @@ aiogram's own client costs about three times the CPU per call (docs/architecture
 to tell "never left" from "perhaps delivered", which its exceptions do not.
 """
 
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -12,10 +11,10 @@ import aiohttp
 import msgspec
 from aiohttp.payload import BytesPayload
 
+from bot.channels.exchange import NoAnswer, NotSent, whole
 from handlers.messages import Blob
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
-_LARGEST_FILE = 20 * 1024 * 1024  # what getFile hands out at most
 
 
 class _Parameters(msgspec.Struct):
@@ -31,20 +30,6 @@ class Reply(msgspec.Struct):
     error_code: int = 0
     description: str = ""
     parameters: _Parameters = msgspec.field(default_factory=_Parameters)
-
-
-@dataclass(frozen=True, slots=True)
-class NotSent:
-    """The request never reached the platform, or the platform was not there to read it."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """The request left, but no answer came back."""
-
-    reason: str
 
 
 _decode = msgspec.json.Decoder(Reply).decode
@@ -90,7 +75,7 @@ class TelegramApi:
             async with self._session().get(self._files + path, timeout=_TIMEOUT) as response:
                 if response.status >= 500:
                     raise OSError(f"the platform answered {response.status}")
-                return await _at_most(_LARGEST_FILE, response) if response.status == 200 else None
+                return await whole(response) if response.status == 200 else None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise OSError(type(error).__name__) from None
 
@@ -103,16 +88,6 @@ class TelegramApi:
         if self._http is not None:
             await self._http.close()
             self._http = None
-
-
-async def _at_most(most: int, response: aiohttp.ClientResponse) -> bytes | None:
-    """The whole body; None where it is larger, whatever its header says."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > most:
-            return None
-    return bytes(body)
 
 
 def _read(status: int, body: bytes) -> Reply | NotSent:
