@@ -172,6 +172,7 @@ async def test_row_13_a_fetch_longer_than_the_lease_harms_nobody(
     slow, quick = (TokenKeeper("t", platform.fetch, clock, shared, lease=0.1) for _ in range(2))
     first = asyncio.create_task(slow.token())
     await platform.asked.acquire()
+    assert await shared.pttl("huiyin:token:t:lock") <= 100
     second = asyncio.create_task(quick.token())
     await platform.asked.acquire()
     platform.hold.set()

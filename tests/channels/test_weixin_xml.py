@@ -25,6 +25,7 @@ HOSTILE = {
     "too large": f"<xml><Content>{'大' * LARGEST_BODY}</Content></xml>",
     "nested without end": "<a>" * (LARGEST_BODY // 3),
     "nested in a known part": f"<xml><ExtAttr>{'<a>' * 5000}{'</a>' * 5000}</ExtAttr></xml>",
+    "deeper than any known part": f"<xml><ExtAttr>{'<a>' * 10}{'</a>' * 10}</ExtAttr></xml>",
     "many empty elements": "<xml>" + "<a/>" * (LARGEST_BODY // 4 - 5) + "</xml>",
     "many different elements": "<xml>" + "".join(f"<a{n}/>" for n in range(7000)) + "</xml>",
     "many parts": "<xml><ExtAttr>" + "<a/>" * 15000 + "</ExtAttr></xml>",
