@@ -5,6 +5,7 @@ wechatpy's own client blocks, has no time-outs, and repeats without end where a 
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any, TypeVar
 
 import aiohttp
@@ -84,7 +85,7 @@ class Http:
 
     async def upload(self, path: str, file: Blob, **parameters: str) -> Answer:
         form = aiohttp.FormData()
-        form.add_field("media", file.body, filename=file.name)
+        form.add_field("media", BytesIO(file.body), filename=file.name)
         found = await self._request("POST", path, parameters, form)
         return _parsed(found) if isinstance(found, Contents) else found
 

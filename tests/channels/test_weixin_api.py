@@ -162,7 +162,7 @@ async def test_row_19_an_error_where_a_file_was_asked_for_is_no_file(clock: Cloc
 
 
 async def test_files_travel_in_both_directions(clock: Clock) -> None:
-    content = bytes(range(256)) * 4096
+    content = bytes(range(256)) * 8192
 
     seen: list[web.Request] = []
 
