@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +50,24 @@ class Tapped:
     answer: str | None
     alert: bool
     url: str | None
+
+
+async def heard(
+    look: Callable[[], Awaitable[list[SeenMessage]]], name: str, words: str, within: float, after: int
+) -> SeenMessage:
+    """Waits for the newest message of somebody else, later than `after`, that holds these words.
+
+    Raises TimeoutError, telling what was seen instead.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        others = [each for each in await look() if not each.is_me and each.id > after]
+        for message in reversed(others):
+            if words in message.text:
+                return message
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} did not hear {words!r} but {[each.text for each in others]}")
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 class Sandbox:
@@ -242,15 +260,7 @@ class Person:
 
         Raises TimeoutError, telling what was seen instead.
         """
-        deadline = time.monotonic() + within
-        while True:
-            heard = [each for each in await self.sees(chat, bot) if not each.is_me and each.id > after]
-            for message in reversed(heard):
-                if words in message.text:
-                    return message
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} did not hear {words!r} but {[each.text for each in heard]}")
-            await asyncio.sleep(LOOK_AGAIN)
+        return await heard(lambda: self.sees(chat, bot), self.name, words, within, after)
 
     async def blocks(self, bot: str | None = None) -> None:
         await self.does("block", bot=bot)
