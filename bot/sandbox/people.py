@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +35,7 @@ class SeenMessage:
     edited: bool
     reply_to: int | None
     date: int
+    url: str | None = None  # of the page behind a template message
 
     @property
     def labels(self) -> list[str]:
@@ -49,6 +50,24 @@ class Tapped:
     answer: str | None
     alert: bool
     url: str | None
+
+
+async def heard(
+    look: Callable[[], Awaitable[list[SeenMessage]]], name: str, words: str, within: float, after: int
+) -> SeenMessage:
+    """Waits for the newest message of somebody else, later than `after`, that holds these words.
+
+    Raises TimeoutError, telling what was seen instead.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        others = [each for each in await look() if not each.is_me and each.id > after]
+        for message in reversed(others):
+            if words in message.text:
+                return message
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} did not hear {words!r} but {[each.text for each in others]}")
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 class Sandbox:
@@ -108,9 +127,9 @@ class Sandbox:
         return dict(await self.call("GET", "clock", after=after))
 
     async def fails(
-        self, kind: FaultKind, method: str | None = None, chat: int | None = None, **more: Any
+        self, kind: FaultKind, method: str | None = None, chat: int | str | None = None, **more: Any
     ) -> None:
-        """Script trouble; `more` may hold times, retry_after, seconds, description."""
+        """Script trouble; `more` may hold times, retry_after, seconds, description, errcode."""
         await self.call("POST", "faults", {"kind": kind.value, "method": method, "chat": chat, **more})
 
     async def heals(self) -> None:
@@ -241,15 +260,7 @@ class Person:
 
         Raises TimeoutError, telling what was seen instead.
         """
-        deadline = time.monotonic() + within
-        while True:
-            heard = [each for each in await self.sees(chat, bot) if not each.is_me and each.id > after]
-            for message in reversed(heard):
-                if words in message.text:
-                    return message
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.name} did not hear {words!r} but {[each.text for each in heard]}")
-            await asyncio.sleep(LOOK_AGAIN)
+        return await heard(lambda: self.sees(chat, bot), self.name, words, within, after)
 
     async def blocks(self, bot: str | None = None) -> None:
         await self.does("block", bot=bot)

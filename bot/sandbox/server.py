@@ -12,22 +12,27 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bot.clock import Clock
-from bot.sandbox.control import Control
+from bot.sandbox.control import Control, Surface
+from bot.sandbox.official.spec import OfficialSpec
+from bot.sandbox.official.surface import OfficialSurface
 from bot.sandbox.telegram import Telegram
 from bot.sandbox.world import BotSpec, World
 
-__all__ = ["BotSpec", "Running", "build", "run", "serve"]
+__all__ = ["BotSpec", "OfficialSpec", "Running", "build", "run", "serve"]
 
 SHUT_WITHIN = 2.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def build(clock: Clock, bots: Sequence[BotSpec]) -> Starlette:
+def build(clock: Clock, bots: Sequence[BotSpec], official: OfficialSpec | None = None) -> Starlette:
     """`app.state.world` and `app.state.telegram` are there for whoever lives in the same process."""
     world = World(clock, bots)
     telegram = Telegram(world)
-    app = Starlette(routes=[*telegram.routes(), *Control(world, telegram).routes()])
-    app.state.world, app.state.telegram = world, telegram
+    surfaces: list[Surface] = [OfficialSurface(world, official)] if official else []
+    routes = [route for surface in surfaces for route in surface.routes()]
+    control = Control(world, telegram, surfaces)
+    app = Starlette(routes=[*telegram.routes(), *routes, *control.routes()])
+    app.state.world, app.state.telegram, app.state.surfaces = world, telegram, surfaces
     return app
 
 
@@ -58,7 +63,7 @@ async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Async
     try:
         yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
     finally:
-        await app.state.telegram.close()
+        await asyncio.gather(*(surface.close() for surface in (app.state.telegram, *app.state.surfaces)))
         await _shut(server)
         listener.close()
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from bot.clock import Clock
 from bot.sandbox.people import Person, Sandbox
 from bot.sandbox.server import BotSpec, build, serve
 from tests.sandbox.clients import Client, connect
+from tests.sandbox.official import Bot, Office, office_of
 
 TOKEN = "100:first"
 START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -44,3 +46,15 @@ async def bot(
     monkeypatch.setenv("PTB_TIMEDELTA", "1")  # retry_after as its next version gives it, without a warning
     async with AsyncExitStack() as stack:
         yield await connect(request.param, sandbox.base_url, TOKEN, stack)
+
+
+@pytest.fixture
+def more() -> dict[str, Any]:
+    """What is special about the service account; tests override it."""
+    return {}
+
+
+@pytest.fixture
+async def office(more: dict[str, Any]) -> AsyncIterator[Office]:
+    async with office_of(Bot(), **more) as office:
+        yield office
