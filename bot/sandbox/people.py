@@ -36,6 +36,7 @@ class SeenMessage:
     reply_to: int | None
     date: int
     url: str | None = None  # of the page behind a template message
+    disabled: bool = False  # its buttons cannot be pressed any more
 
     @property
     def labels(self) -> list[str]:

@@ -13,22 +13,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bot.clock import Clock
 from bot.sandbox.control import Control, Surface
+from bot.sandbox.corp.spec import WecomSpec
+from bot.sandbox.corp.surface import WecomSurface
 from bot.sandbox.official.spec import OfficialSpec
 from bot.sandbox.official.surface import OfficialSurface
 from bot.sandbox.telegram import Telegram
 from bot.sandbox.world import BotSpec, World
 
-__all__ = ["BotSpec", "OfficialSpec", "Running", "build", "run", "serve"]
+__all__ = ["BotSpec", "OfficialSpec", "Running", "WecomSpec", "build", "run", "serve"]
 
 SHUT_WITHIN = 2.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def build(clock: Clock, bots: Sequence[BotSpec], official: OfficialSpec | None = None) -> Starlette:
+def build(
+    clock: Clock,
+    bots: Sequence[BotSpec],
+    official: OfficialSpec | None = None,
+    wecom: WecomSpec | None = None,
+) -> Starlette:
     """`app.state.world` and `app.state.telegram` are there for whoever lives in the same process."""
     world = World(clock, bots)
     telegram = Telegram(world)
-    surfaces: list[Surface] = [OfficialSurface(world, official)] if official else []
+    surfaces: list[Surface] = []
+    if official is not None:
+        surfaces.append(OfficialSurface(world, official))
+    if wecom is not None:
+        surfaces.append(WecomSurface(world, wecom))
     routes = [route for surface in surfaces for route in surface.routes()]
     control = Control(world, telegram, surfaces)
     app = Starlette(routes=[*telegram.routes(), *routes, *control.routes()])
