@@ -1,9 +1,9 @@
 """The control interface: act as people, watch their chats, move the clock, script trouble."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -80,9 +80,20 @@ def polite(
     return wrapped
 
 
+class Surface(Protocol):
+    """A platform beside Telegram that the sandbox stands in for."""
+
+    def routes(self) -> list[Route]: ...
+
+    def undelivered(self) -> int: ...
+
+    async def close(self) -> None: ...
+
+
 class Control:
-    def __init__(self, world: World, telegram: Telegram) -> None:
+    def __init__(self, world: World, telegram: Telegram, surfaces: Sequence[Surface] = ()) -> None:
         self.world, self.telegram, self.stop = world, telegram, telegram.stop
+        self.surfaces = surfaces
         self._clock_moved = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -209,7 +220,8 @@ class Control:
         for (method, status), count in self.telegram.calls.items():
             calls.setdefault(method, {})[str(status)] = count
         refused = dict(self.telegram.refused)
-        return answer({"calls": calls, "refused": refused, "undelivered": self.world.undelivered()})
+        undelivered = self.world.undelivered() + sum(surface.undelivered() for surface in self.surfaces)
+        return answer({"calls": calls, "refused": refused, "undelivered": undelivered})
 
     # Trouble
 

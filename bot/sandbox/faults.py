@@ -17,6 +17,7 @@ class FaultKind(StrEnum):
     DROP = "drop"  # nothing happens, the connection breaks
     TIMEOUT_AFTER_ACCEPT = "timeout_after_accept"  # it happens, nobody answers
     ACCEPT_THEN_DROP = "accept_then_drop"  # it happens, the connection breaks
+    ERRCODE = "errcode"  # WeChat's way to refuse: HTTP 200 and the fault's `errcode`
     DUPLICATE_UPDATE = "duplicate_update"
     REORDER_UPDATES = "reorder_updates"  # the update waits until the next one has gone
 
@@ -26,15 +27,19 @@ ABOUT_UPDATES = (FaultKind.DUPLICATE_UPDATE, FaultKind.REORDER_UPDATES)
 
 @dataclass
 class Fault:
-    """`method` and `chat` of None match any. Silence lasts `seconds` of real time, or until released."""
+    """`method` and `chat` of None match any. Silence lasts `seconds` of real time, or until released.
+
+    On WeChat `method` is the path behind /cgi-bin/, `chat` an openid.
+    """
 
     kind: FaultKind
     method: str | None = None
-    chat: int | None = None
+    chat: int | str | None = None
     times: int = 1
     retry_after: int = 1
     seconds: float = 60.0
     description: str | None = None
+    errcode: int = -1
 
 
 class Faults:
@@ -51,7 +56,7 @@ class Faults:
         self.released.set()
         self.released = asyncio.Event()
 
-    def take_call(self, method: str, chat: int | None) -> Fault | None:
+    def take_call(self, method: str, chat: int | str | None) -> Fault | None:
         if not self.planned:
             return None
         for fault in self.planned:
@@ -60,7 +65,7 @@ class Faults:
                 return self._used(fault)
         return None
 
-    def take_update(self, chat: int | None) -> FaultKind | None:
+    def take_update(self, chat: int | str | None) -> FaultKind | None:
         for fault in self.planned:
             if fault.kind in ABOUT_UPDATES and fault.chat in (None, chat):
                 return self._used(fault).kind

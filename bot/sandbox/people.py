@@ -35,6 +35,8 @@ class SeenMessage:
     edited: bool
     reply_to: int | None
     date: int
+    url: str | None = None  # of the page behind a template message
+    disabled: bool = False  # its buttons cannot be pressed any more
 
     @property
     def labels(self) -> list[str]:
@@ -108,9 +110,9 @@ class Sandbox:
         return dict(await self.call("GET", "clock", after=after))
 
     async def fails(
-        self, kind: FaultKind, method: str | None = None, chat: int | None = None, **more: Any
+        self, kind: FaultKind, method: str | None = None, chat: int | str | None = None, **more: Any
     ) -> None:
-        """Script trouble; `more` may hold times, retry_after, seconds, description."""
+        """Script trouble; `more` may hold times, retry_after, seconds, description, errcode."""
         await self.call("POST", "faults", {"kind": kind.value, "method": method, "chat": chat, **more})
 
     async def heals(self) -> None:

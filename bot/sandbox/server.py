@@ -13,21 +13,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bot.clock import Clock
 from bot.sandbox.control import Control
+from bot.sandbox.corp.spec import WecomSpec
+from bot.sandbox.corp.surface import WecomSurface
 from bot.sandbox.telegram import Telegram
 from bot.sandbox.world import BotSpec, World
 
-__all__ = ["BotSpec", "Running", "build", "run", "serve"]
+__all__ = ["BotSpec", "Running", "WecomSpec", "build", "run", "serve"]
 
 SHUT_WITHIN = 2.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def build(clock: Clock, bots: Sequence[BotSpec]) -> Starlette:
+def build(clock: Clock, bots: Sequence[BotSpec], wecom: WecomSpec | None = None) -> Starlette:
     """`app.state.world` and `app.state.telegram` are there for whoever lives in the same process."""
     world = World(clock, bots)
     telegram = Telegram(world)
-    app = Starlette(routes=[*telegram.routes(), *Control(world, telegram).routes()])
-    app.state.world, app.state.telegram = world, telegram
+    surfaces = [WecomSurface(world, wecom)] if wecom else []
+    routes = [route for surface in surfaces for route in surface.routes()]
+    control = Control(world, telegram, surfaces)
+    app = Starlette(routes=[*telegram.routes(), *routes, *control.routes()])
+    app.state.world, app.state.telegram, app.state.surfaces = world, telegram, surfaces
     return app
 
 
@@ -58,7 +63,8 @@ async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Async
     try:
         yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
     finally:
-        await app.state.telegram.close()
+        for surface in (app.state.telegram, *app.state.surfaces):
+            await surface.close()
         await _shut(server)
         listener.close()
 

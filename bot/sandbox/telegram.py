@@ -127,7 +127,7 @@ class Telegram:
             await pause(self.world.faults.released, self.stop, fault.seconds)
         if kind in BREAKING:
             self.calls[f"{name} ({kind.value})", 0] += 1
-            return await _break_off(request)
+            return await break_off(request)
         if kind is FaultKind.BAD_GATEWAY_HTML:
             self.calls[name, 502] += 1
             return Response(BAD_GATEWAY, 502, media_type="text/html")
@@ -226,7 +226,7 @@ def _chat_number(params: Params) -> int | None:
     return int(written) if written.removeprefix("-").isdecimal() else None
 
 
-async def _break_off(request: Request) -> Response:
+async def break_off(request: Request) -> Response:
     """Close the connection without a word."""
     request.scope["state"]["transport"].close()
     while (await request.receive())["type"] != "http.disconnect":

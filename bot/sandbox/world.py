@@ -143,7 +143,7 @@ class Changes:
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
 
-    def note(self, chat_id: int, message_id: int) -> None:
+    def note(self, chat_id: int | str, message_id: int) -> None:
         for listener in self._listeners:
             listener.pending[(chat_id, message_id)] = None
             listener.woken.set()
@@ -160,10 +160,10 @@ class Changes:
 
 class Listener:
     def __init__(self) -> None:
-        self.pending: dict[tuple[int, int], None] = {}
+        self.pending: dict[tuple[int | str, int], None] = {}
         self.woken = asyncio.Event()
 
-    def take(self) -> list[tuple[int, int]]:
+    def take(self) -> list[tuple[int | str, int]]:
         taken = list(self.pending)
         self.pending.clear()
         self.woken.clear()
