@@ -11,7 +11,7 @@ from bot.sandbox.corp.limits import MOST_IN_FLIGHT
 from bot.sandbox.corp.messages import content_of
 from bot.sandbox.corp.methods import Call
 from bot.sandbox.corp.refusals import wrong
-from bot.sandbox.corp.state import Content, Corp, Member, Post, Talk
+from bot.sandbox.corp.state import Content, Corp, Member, Place, Post, Talk
 from bot.sandbox.sealing import Sealer
 from bot.sandbox.world import NotPossibleError
 
@@ -78,8 +78,8 @@ class SmartRobot:
         self.courier.send(parcel)
 
     def _head(self, member: Member, talk: Talk) -> Wire:
-        single = talk.id.startswith("bot:")
-        chat = {"chattype": "single"} if single else {"chatid": talk.id, "chattype": "group"}
+        group = talk.place is Place.GROUP
+        chat = {"chatid": talk.id, "chattype": "group"} if group else {"chattype": "single"}
         number = f"CAIQ{self.corp.number():012d}"
         return {"msgid": number, "aibotid": self.corp.spec.bot_id, **chat, "from": {"userid": member.userid}}
 

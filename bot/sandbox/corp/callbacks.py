@@ -40,9 +40,9 @@ class AppCallbacks:
     def says(self, member: Member, text: str) -> None:
         self._message(member, "text", {"Content": text})
 
-    def sends_file(self, member: Member, kind: str, file: File) -> None:
-        more = {"PicUrl": "http://127.0.0.1/none"} if kind == "image" else {"Format": "amr"}
-        self._message(member, kind, {**more, "MediaId": file.id})
+    def sends_file(self, member: Member, file: File) -> None:
+        more = {"PicUrl": "http://127.0.0.1/none"} if file.kind == "image" else {"Format": "amr"}
+        self._message(member, file.kind, {**more, "MediaId": file.id})
 
     def sends_place(self, member: Member, latitude: float, longitude: float, label: str) -> None:
         place = {"Location_X": f"{latitude}", "Location_Y": f"{longitude}", "Scale": "15", "Label": label}

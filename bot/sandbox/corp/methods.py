@@ -14,7 +14,7 @@ from bot.sandbox.corp.files import checked_type
 from bot.sandbox.corp.limits import DUPLICATE_INTERVAL, GROUP_SIZE, LONGEST_DUPLICATE_INTERVAL, MOST_USERS
 from bot.sandbox.corp.messages import APP, GROUP, content_of
 from bot.sandbox.corp.refusals import Code, RefusedError, wrong
-from bot.sandbox.corp.state import Corp, File, Talk
+from bot.sandbox.corp.state import Content, Corp, File, Place, Talk
 
 CHAT_ID = re.compile(r"[0-9A-Za-z]{1,32}")
 
@@ -51,11 +51,17 @@ def send(corp: Corp, call: Call) -> Wire:
         return {**invalid, "msgid": f"msg{corp.number():012d}"}
     if content.card is not None:
         _take_task(corp, content.card)
-    reached = [key for key in known if _gets(corp, key)]
+    corp.recent[_fingerprint(body)] = corp.now()
+    return {**invalid, **_delivered(corp, known, content)}
+
+
+def _delivered(corp: Corp, keys: list[str], content: Content) -> Wire:
+    """Only a card whose buttons call back has a code by which it can be changed."""
+    reached = [key for key in keys if _gets(corp, key)]
     post = corp.post([corp.app_talk(key) for key in reached], content)
-    calls_back = content.card is not None and content.card.calls_back
-    code = {"response_code": corp.codes.issue(post, corp.now())} if calls_back else {}
-    return {**invalid, "msgid": post.msgid, **code}
+    if content.card is None or not content.card.calls_back:
+        return {"msgid": post.msgid}
+    return {"msgid": post.msgid, "response_code": corp.codes.issue(post, corp.now())}
 
 
 def _check_agent(corp: Corp, body: Wire) -> None:
@@ -77,21 +83,19 @@ def _addressed(corp: Corp, body: Wire) -> tuple[list[str], list[str]]:
 def _repeats(corp: Corp, body: Wire) -> bool:
     if str(body.get("enable_duplicate_check") or 0) != "1":
         return False
-    told = {name: value for name, value in body.items() if name != "duplicate_check_interval"}
-    key = hashlib.sha256(msgspec.json.encode(told, order="sorted")).digest()
     interval = int(body.get("duplicate_check_interval") or DUPLICATE_INTERVAL)
-    last, now = corp.recent.get(key), corp.now()
-    if last is not None and now - last < timedelta(seconds=min(interval, LONGEST_DUPLICATE_INTERVAL)):
-        return True
-    corp.recent[key] = now
-    return False
+    last = corp.recent.get(_fingerprint(body))
+    span = timedelta(seconds=min(interval, LONGEST_DUPLICATE_INTERVAL))
+    return last is not None and corp.now() - last < span
+
+
+def _fingerprint(body: Wire) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
 
 
 def _take_task(corp: Corp, card: Card) -> None:
     if card.calls_back and not corp.spec.url:
-        raise RefusedError(
-            Code.NO_CALLBACK, "invalid callbackurl: the app has none, it cannot send such cards"
-        )
+        raise RefusedError(Code.NO_CALLBACK, "invalid callbackurl: without one no card has buttons")
     if card.task_id in corp.tasks:
         raise wrong("template_card.task_id has been used")
     if card.task_id:
@@ -149,7 +153,7 @@ def create_group(corp: Corp, call: Call) -> Wire:
         raise RefusedError(Code.WRONG_MEMBERS, "invalid member count or invalid userid")
     owner = str(call.body.get("owner") or keys[0]).lower()
     name = str(call.body.get("name") or chat_id)
-    corp.talks[chat_id] = Talk(chat_id, name, frozenset(keys) | {owner}, owner, made_by_app=True)
+    corp.talks[chat_id] = Talk(Place.GROUP, chat_id, name, frozenset(keys) | {owner}, owner, made_by_app=True)
     return {"chatid": chat_id}
 
 

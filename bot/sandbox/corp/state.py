@@ -6,6 +6,7 @@ import secrets
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from bot.sandbox.corp.cards import Card
 from bot.sandbox.corp.limits import (
@@ -60,10 +61,17 @@ class Post:
         return self.changed.get(key, self.content.card)
 
 
+class Place(Enum):
+    APP = "with the app"
+    BOT = "with the smart robot"
+    GROUP = "a group"
+
+
 @dataclass(eq=False)
 class Talk:
     """A conversation. `members` of None are all of the company."""
 
+    place: Place
     id: str
     name: str
     members: frozenset[str] | None
@@ -101,7 +109,7 @@ class Corp:
     def __init__(self, world: World, spec: WecomSpec) -> None:
         self.world, self.spec = world, spec
         self.members = {member.key: member for member in (Member(userid, userid) for userid in spec.members)}
-        self.talks = {name: Talk(name, name, None) for name in spec.robots}
+        self.talks = {name: Talk(Place.GROUP, name, name, None) for name in spec.robots}
         self.files: dict[str, File] = {}
         self.tokens: list[Token] = []
         self.codes: Codes[Post] = Codes(CODE_LIVES)
@@ -133,15 +141,18 @@ class Corp:
         return self.members[userid.lower()]
 
     def app_talk(self, key: str) -> Talk:
-        return self.talks.setdefault(f"app:{key}", Talk(f"app:{key}", self.spec.name, frozenset({key})))
+        return self._own_talk(Place.APP, f"app:{key}", self.spec.name, key)
 
     def bot_talk(self, key: str) -> Talk:
-        return self.talks.setdefault(f"bot:{key}", Talk(f"bot:{key}", self.spec.bot_name, frozenset({key})))
+        return self._own_talk(Place.BOT, f"bot:{key}", self.spec.bot_name, key)
+
+    def _own_talk(self, place: Place, talk_id: str, name: str, key: str) -> Talk:
+        return self.talks.setdefault(talk_id, Talk(place, talk_id, name, frozenset({key})))
 
     def group(self, name: str, key: str) -> Talk:
         """A group by its id or name, as one of its members finds it."""
         for talk in self.talks.values():
-            if name in (talk.id, talk.name) and not talk.id.startswith(("app:", "bot:")):
+            if talk.place is Place.GROUP and name in (talk.id, talk.name):
                 if not talk.has(key):
                     raise NotPossibleError(f"{key} is not in group {name}")
                 return talk
