@@ -12,7 +12,7 @@ from starlette.routing import Route
 from bot.sandbox.corp.aibot import SmartRobot
 from bot.sandbox.corp.cards import Wire
 from bot.sandbox.corp.methods import METHODS, Call, get_token
-from bot.sandbox.corp.refusals import RefusedError
+from bot.sandbox.corp.refusals import Code, RefusedError
 from bot.sandbox.corp.robots import send_robot
 from bot.sandbox.corp.state import Corp, File
 from bot.sandbox.faults import Fault, FaultKind
@@ -97,7 +97,7 @@ def _body(written: bytes) -> Wire:
     try:
         return msgspec.json.decode(written, type=Wire) if written else {}
     except msgspec.MsgspecError:
-        raise RefusedError(47001, "data format error, Warning: wrong json format.") from None
+        raise RefusedError(Code.WRONG_JSON, "data format error, Warning: wrong json format.") from None
 
 
 async def _upload(request: Request) -> tuple[str, bytes] | None:

@@ -20,6 +20,7 @@ class Code(IntEnum):
     SPENT_CODE = 42014  # unverified: a response_code that was used, has expired or never was
     EMPTY = 44004
     TOO_LONG = 45002
+    WRONG_JSON = 47001
     NO_SUCH_USER = 60111
     NOBODY = 81013
     WRONG_CHAT = 86001
