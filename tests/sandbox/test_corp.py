@@ -265,6 +265,10 @@ async def test_a_card_can_become_another_and_be_tapped_again(
     await li.taps("办结")
     await settled(corp)
     assert firm.app[-1]["EventKey"] == "k1"
+    shut = buttons("task-1", "到场", replace_text="已办结")
+    await update(client, firm.app[-1]["ResponseCode"], "liming", template_card=shut)
+    [card] = await li.sees()
+    assert (card.labels, card.disabled) == (["已办结"], True)
 
 
 # --- what members do

@@ -70,7 +70,7 @@ def checked_card(body: Any, kinds: tuple[str, ...] = (NOTICE, BUTTONS)) -> Card:
         _check_buttons(body.get("button_list"))
     elif not _leads_somewhere(body.get("card_action")):
         raise wrong("template_card.card_action is missing")
-    return Card(body)
+    return Card(body, str(body.get("replace_text") or ""))
 
 
 def _check_words(body: Wire) -> None:
