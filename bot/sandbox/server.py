@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bot.clock import Clock
-from bot.sandbox.control import Control
+from bot.sandbox.control import Control, Surface
 from bot.sandbox.corp.spec import WecomSpec
 from bot.sandbox.corp.surface import WecomSurface
 from bot.sandbox.telegram import Telegram
@@ -28,7 +28,7 @@ def build(clock: Clock, bots: Sequence[BotSpec], wecom: WecomSpec | None = None)
     """`app.state.world` and `app.state.telegram` are there for whoever lives in the same process."""
     world = World(clock, bots)
     telegram = Telegram(world)
-    surfaces = [WecomSurface(world, wecom)] if wecom else []
+    surfaces: list[Surface] = [WecomSurface(world, wecom)] if wecom else []
     routes = [route for surface in surfaces for route in surface.routes()]
     control = Control(world, telegram, surfaces)
     app = Starlette(routes=[*telegram.routes(), *routes, *control.routes()])
@@ -63,8 +63,7 @@ async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Async
     try:
         yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
     finally:
-        for surface in (app.state.telegram, *app.state.surfaces):
-            await surface.close()
+        await asyncio.gather(*(surface.close() for surface in (app.state.telegram, *app.state.surfaces)))
         await _shut(server)
         listener.close()
 
