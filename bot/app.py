@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 import uvicorn
@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from bot import web
 from bot.alone import TakenError, alone
 from bot.callbacks import Callbacks
+from bot.channels.callback import CallbackChannel
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import TelegramApi
 from bot.clock import Clock
@@ -35,6 +36,9 @@ from storage import directory, outbox, privacy, schema
 from storage.schema import Standing
 from storage.secrets import Vault
 from storage.store import Store, StoreError, sqlite_path
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 log = structlog.get_logger()
 
@@ -60,6 +64,7 @@ class App:
         files: OfficeFiles,
         pictures: MediaStore,
         others: Sequence[Channel] = (),
+        shared: "Redis | None" = None,
     ) -> None:
         telegram = settings.channels.telegram
         self.settings = settings
@@ -70,7 +75,8 @@ class App:
             if telegram.configured
             else None
         )
-        channels = {one.name: one for one in (self.telegram, *others) if one is not None}
+        self.called = _called(settings, clock, shared)
+        channels = {one.name: one for one in (self.telegram, *self.called.values(), *others) if one}
         self.passive = Passive()
         self.offices = Offices(store, files)
         self.intake = Intake(store, vault, clock)
@@ -80,17 +86,21 @@ class App:
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
         self._failing: dict[str, str] = {}
-        self.callbacks: dict[str, Callbacks] = {}
 
     @property
     def asgi(self) -> Starlette:
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
-        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing), self.callbacks)
+        callbacks = {path: self._callbacks(channel) for path, channel in self.called.items()}
+        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks)
+
+    def _callbacks(self, channel: CallbackChannel) -> Callbacks:
+        return Callbacks(channel, self.intake, self.passive, self.outbox, self.clock)
 
     async def close(self) -> None:
         await self.outbox.finish()
-        if self.telegram is not None:
-            await self.telegram.close()
+        for channel in (self.telegram, *self.called.values()):
+            if channel is not None:
+                await channel.close()
         self.store.close()
 
     # --- running for ever ---------------------------------------------------------------------
@@ -211,13 +221,42 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
         await store.write(outbox.release_all)
         await store.write(privacy.make_ready, clock.now())
         await store.write(directory.review, clock.now())
-        app = App(settings, clock, store, vault, files, pictures, others)
+        app = App(settings, clock, store, vault, files, pictures, others, await _shared(stack, settings))
         stack.push_async_callback(app.close)
         await app.offices.refresh()
         if note := calendar_note(app.offices.current.limits, clock.now().date()):
             log.warning("holidays unknown", note=note)
         await app.ticker.arm()
         yield app
+
+
+def _called(settings: Settings, clock: Clock, shared: "Redis | None") -> dict[str, CallbackChannel]:
+    """The channels whose platforms call us, by path. Their library is slow to import: only who needs it."""
+    wechat, wecom = settings.channels.wechat, settings.channels.wecom
+    found: dict[str, CallbackChannel] = {}
+    if wechat.configured:
+        from bot.channels.wechat import WechatChannel
+
+        found["/wechat"] = WechatChannel(wechat, clock, shared)
+    if wecom.configured:
+        from bot.channels.wecom import WecomChannel
+
+        app = WecomChannel(wecom, clock, shared)
+        # the robot comes first: of two channels of one name the app is the one that sends
+        found |= {"/wecom/bot": app.bot, "/wecom": app} if app.bot is not None else {"/wecom": app}
+    return found
+
+
+async def _shared(stack: AsyncExitStack, settings: Settings) -> "Redis | None":
+    """What several processes share beside the database, where the office has it."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return None
+    from bot.channels.tokens import connect
+
+    shared = connect(url)
+    stack.push_async_callback(shared.aclose)
+    return shared
 
 
 def ready_database(path: Path) -> None:

@@ -59,7 +59,9 @@ class Callbacks:
         now = self._clock.now()
         letter = self._channel.unlock(request.query_params, body, now)
         said = await self._said(letter, arrived + ANSWER_WITHIN)
-        return Response(self._channel.answer(letter, said, now), media_type="application/xml")
+        answer = self._channel.answer(letter, said, now)
+        kind = "application/json" if answer.startswith(b"{") else "application/xml"
+        return Response(answer, media_type=kind)
 
     async def _said(self, letter: Letter, until: float) -> Sequence[Outgoing]:
         """Store the message, and wait a little for what is said to it; a repetition gets the same words."""

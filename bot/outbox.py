@@ -286,6 +286,8 @@ class Outbox:
         log.warning(
             "not delivered", notification=job.said.id, purpose=job.said.purpose, outcome=type(result).__name__
         )
+        if isinstance(result, Refused) and way is not None and way.template is not None:
+            result = Shut(result.reason, everywhere=True)  # the office has it wrong: not this message's fault
         if isinstance(result, Shut):
             return self._try_otherwise(job, way, result)
         if isinstance(result, Retry) and job.said.attempts + 1 < MOST_ATTEMPTS:

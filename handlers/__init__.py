@@ -103,6 +103,12 @@ def _purpose(turn: Turn) -> bool:
     return prompt is not None and prompt["kind"] == "reveal" and _prompted(turn)
 
 
+def _lone_number(turn: Turn) -> bool:
+    """Where choices have numbers somebody may answer one that is not there any more."""
+    text, talk = turn.message.text.strip(), turn.conversation
+    return _kind(turn, Kind.TEXT) and len(text) == 1 and text.isdecimal() and not (talk.draft or talk.prompt)
+
+
 HANDLERS: tuple[Entry, ...] = (
     Entry("gone for good", lambda t: _kind(t, Kind.LEFT), privacy.left),
     Entry("what became of a message", lambda t: _kind(t, Kind.OUTCOME), delivery.outcome),
@@ -163,6 +169,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("thanks", manners.is_thanks, manners.take_thanks),
     Entry("a child writes", manners.is_child, manners.find_adult),
     Entry("talk of matters elsewhere", manners.is_elsewhere, manners.not_ours),
+    Entry("a number that answers nothing", _lone_number, welcome.stale_number),
     Entry("a piece of a report", report.is_piece, report.piece),
     Entry("nothing that concerns us", lambda t: _kind(t, Kind.IGNORED), membership.left_alone),
     Entry("what we cannot read", lambda _: True, welcome.unsupported),

@@ -76,3 +76,8 @@ async def unsupported(turn: Turn) -> None:
 async def stale(turn: Turn) -> None:
     """A button whose offer we no longer know: say so, rather than nothing."""
     turn.desk.say(turn.reply_to, "stale_button")
+
+
+async def stale_number(turn: Turn) -> None:
+    """A number where nothing is offered: say so, rather than take it for a report."""
+    turn.desk.say(turn.reply_to, "stale_number")

@@ -317,6 +317,7 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
     for one in marks:
         if one.chosen is not None and one.chosen.means is not Means.PLAIN:
             _keep_books(session, one)
+    session.flush()  # what is claimed next looks at the rows
 
 
 def _use_codes(session: Session, marks: Sequence[Mark]) -> None:

@@ -16,6 +16,8 @@ from sqlalchemy import select
 from bot.clock import Clock
 from bot.rehearsal import Rehearsal, rehearsal
 from bot.roster import Roster, read_roster
+from bot.sandbox.corp.people import Colleague
+from bot.sandbox.official.people import Follower, follower
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
 from storage import matters, queries, schema
@@ -84,6 +86,22 @@ class Town(Rehearsal):
         await person.taps(label, **where)
         await self.settle()
 
+    async def follower(self, name: str = "居民", area: str = "YS-1-3") -> Follower:
+        """A resident on WeChat who has scanned the code of a building, and now follows."""
+        found = await follower(self.sandbox, name)
+        await found.follows(await self.token(area))
+        await self.settle()
+        return found
+
+    async def writes(self, person: Follower | Colleague, text: str) -> SeenMessage:
+        """What somebody on WeChat or WeCom writes; the newest message that they see then."""
+        await person.says(text)
+        await self.settle()
+        return await self.newest(person)
+
+    async def newest(self, person: Follower | Colleague) -> SeenMessage:
+        return [one for one in await person.sees() if not one.is_me][-1]
+
     async def last(self, person: Person, chat: int | None = None) -> SeenMessage:
         """The newest message of the bot that the person sees."""
         return [one for one in await person.sees(chat) if not one.is_me][-1]
@@ -122,16 +140,22 @@ def _empty_database() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def town(folder: Path, files: Settings | None = None) -> AsyncIterator[Town]:
-    """The sample community, running against a sandbox, on a clock that stands still."""
+async def town(
+    folder: Path, files: Settings | None = None, *, everywhere: bool = False, roster: Roster | None = None
+) -> AsyncIterator[Town]:
+    """The sample community, running against a sandbox, on a clock that stands still.
+
+    `everywhere`: on WeChat and WeCom too. `roster`: another one than the sample.
+    """
     shutil.copy(_empty_database(), folder / "huiyin.db")
-    async with rehearsal(folder, Clock(MORNING), files or Settings()) as here:
+    async with rehearsal(folder, Clock(MORNING), files or Settings(), everywhere=everywhere) as here:
         found = Town(here.clock, here.sandbox, here.app)
-        roster = sample()
+        roster = roster or sample()
         await found.load(roster)
         manager = await found.person(8000, "群主")
         for chat in roster.chats:
-            await found.sandbox.group(int(chat.id), f"{chat.area}工作群", [manager])
+            if chat.channel == "telegram":
+                await found.sandbox.group(int(chat.id), f"{chat.area}工作群", [manager])
         await found.settle()
         yield found
         for request in await found.requests():

@@ -40,3 +40,6 @@ class CallbackChannel(Channel, Protocol):
 
         With nothing to say it is what tells the platform that we have the message.
         """
+
+    async def close(self) -> None:
+        """Let go of the network."""
