@@ -182,10 +182,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """`code`, where the platform gives one, allows one change of the message."""
+    """`code`, where the platform gives one, allows one change of the message.
+
+    `missed` are those of several addresses whom it did not reach.
+    """
 
     ref: str
     code: str | None = None
+    missed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

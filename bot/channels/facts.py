@@ -33,7 +33,13 @@ LONGEST_APP_TEXT = 2048  # bytes; longer is cut by the platform (official)
 CARD_CODE_LIVES = timedelta(hours=72)  # response_code, one use (official, July 2025; older copies: 24 hours)
 MOST_CARD_BUTTONS = 6  # (unverified)
 LONGEST_TASK_ID = 128  # bytes of 0-9 A-Z a-z _ - @ (third party)
+# What a card shows of its parts, in characters (official, as advice: beyond it, screens leave words out).
+CARD_TITLE, CARD_TEXT, CARD_BUTTON = 36, 160, 10
+CARD_QUOTE = 160  # no number is given for it (unverified)
 ROBOT_MINUTE = 18  # our pace; 20 a minute is the limit, beyond it about ten minutes of silence (third party)
+ROBOT_SILENCE = 600.0  # seconds after 130101 (third party)
 LONGEST_ROBOT_TEXT, LONGEST_ROBOT_MARKDOWN = 2048, 4096  # bytes (official)
+LONGEST_BOT_TEXT = 20480  # bytes of a smart robot's answer (official, October 2025)
+FREQUENCY_PAUSE = 600.0  # seconds after 45009: a quota of a minute, an hour or a day (our own choice)
 RESPONSE_URL_LIVES = timedelta(hours=1)  # one use (official)
 MOST_IN_FLIGHT = 3  # interactions of one person with a smart robot (official)
