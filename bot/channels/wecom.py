@@ -215,6 +215,26 @@ class WecomChannel:
     async def fetch(self, remote: str) -> bytes | None:
         return fetched(await self._api.download("cgi-bin/media/get", media_id=remote))
 
+    async def open_group(self, name: str, people: Sequence[str], words: str) -> str | SendResult:
+        """The address of a new group of the app's own, the only kind that it can write to; else why not.
+
+        Nobody sees it before its first message, which is said at once; if that fails, the next one shows it.
+        """
+        body = {"name": name, "userlist": list(people)}
+        answer = await self._api.post("cgi-bin/appchat/create", body)
+        if not isinstance(answer, Reply) or not answer.ok:
+            return outcome(answer)
+        address = f"appchat:{answer.body.get('chatid', '')}"
+        await self.send(address, Outgoing(words))
+        return address
+
+    async def describe(self) -> tuple[bool, str]:
+        """Whether the platform knows this app, and its name or the reason."""
+        answer = await self._api.get("cgi-bin/agent/get", agentid=str(self._agent))
+        if not isinstance(answer, Reply):
+            return False, answer.reason
+        return (True, str(answer.body.get("name", ""))) if answer.ok else (False, f"errcode {answer.errcode}")
+
     async def close(self) -> None:
         await self._http.close()
         if self.bot is not None:

@@ -1,10 +1,13 @@
 """WeCom's smart robot without a network: sealed JSON both ways, names stripped, quoted numbers found."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wechatpy.work.crypto import WeChatCrypto
 
 from bot.channels.callback import ForgedError, Letter
@@ -22,9 +25,8 @@ LATER = "http://127.0.0.1:1/corp/cgi-bin/aibot/response?response_code=r1"
 SEALER = Sealer(TOKEN, KEY, "")
 
 
-@pytest.fixture
-def channel() -> WecomChannel:
-    settings = {
+def made() -> WecomChannel:
+    values = {
         "corp_id": "wwcorp",
         "agent_id": 1,
         "secret": "s",
@@ -33,7 +35,15 @@ def channel() -> WecomChannel:
         "api_base": "http://127.0.0.1:1/corp",
         "bot": {"token": TOKEN, "aes_key": KEY},
     }
-    return WecomChannel(Wecom.model_validate(settings), Clock(NOW))
+    return WecomChannel(Wecom.model_validate(values), Clock(NOW))
+
+
+CHANNEL = made()
+
+
+@pytest.fixture
+def channel() -> WecomChannel:
+    return CHANNEL
 
 
 @pytest.fixture
@@ -122,6 +132,18 @@ def test_what_is_no_message_is_named_so(bot: WecomBot, call: bytes) -> None:
         bot.parse(call)
 
 
+_JSON = st.recursive(
+    st.none() | st.integers() | st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.sampled_from(["text", "event", "mixed", "quote", "chattype", "msgtype"]), _JSON))
+def test_whatever_comes_is_read_or_named_unreadable(fields: dict[str, Any]) -> None:
+    with suppress(UnreadableError):
+        CHANNEL.parse(body(**fields))
+
+
 def opened(reply: bytes) -> Any:
     told = json.loads(reply)
     plain = SEALER.open(told["encrypt"], told["msgsignature"], str(told["timestamp"]), told["nonce"])
@@ -181,8 +203,8 @@ async def test_row_32_a_robot_answers_nowhere_else(channel: WecomChannel, url: s
 
 
 async def test_a_robot_that_is_not_configured_hears_and_says_nothing() -> None:
-    settings = {"corp_id": "ww", "agent_id": 1, "token": "apptoken", "aes_key": "a" * 42 + "A"}
-    channel = WecomChannel(Wecom.model_validate(settings), Clock(NOW))
+    values = {"corp_id": "ww", "agent_id": 1, "token": "apptoken", "aes_key": "a" * 42 + "A"}
+    channel = WecomChannel(Wecom.model_validate(values), Clock(NOW))
     with pytest.raises(UnreadableError):
         channel.parse(text("@回音 在吗"))
     assert isinstance(await channel.send("aibot:c1", Outgoing("在", code=LATER)), Refused)

@@ -43,7 +43,6 @@ from tests.sandbox.company import (
     PREVIOUS_KEY,
     SECRET,
     TOKEN,
-    Client,
     Company,
     settled,
 )
@@ -140,6 +139,14 @@ BOTH = ("liming", "wang.fang")
 @pytest.mark.parametrize("bot", [None, True])
 async def test_row_24_the_platform_accepts_our_addresses(office: Office, bot: bool | None) -> None:
     assert await office.sandbox.call("POST", "corp/verify", bot=bot) == {"problem": ""}
+
+
+async def test_the_platform_knows_the_app_or_says_why_not(office: Office) -> None:
+    assert await office.channel.describe() == (True, "回音")
+    await office.fails(FaultKind.ERRCODE, "agent/get", errcode=60020)
+    assert await office.channel.describe() == (False, "errcode 60020")
+    await office.fails(FaultKind.BAD_GATEWAY_HTML, "agent/get")
+    assert not (await office.channel.describe())[0]
 
 
 async def test_what_people_send_is_heard(office: Office, li: Colleague) -> None:
@@ -287,18 +294,25 @@ async def test_row_26_nobody_reached_is_unreachable(office: Office) -> None:
 
 
 async def test_row_31_a_group_of_the_apps_own_gets_words_only(office: Office, li: Colleague) -> None:
-    client = Client(office.sandbox.base_url)
-    made = await client.call(client.library.appchat.create, "chat1", "三号楼邻长", "LiMing", list(BOTH))
-    address = f"appchat:{made['chatid']}"
+    address = await office.channel.open_group("三号楼邻长", BOTH, "这里发通知")
+    assert isinstance(address, str)
+    group = address.removeprefix("appchat:")
     sent = await office.sent(address, Outgoing(CARD.text, CARD.buttons, key="1z", also=BOTH))
-    (notice,) = await li.sees_group("chat1")
+    first, notice = await li.sees_group(group)
+    assert first.text == "这里发通知"
     assert (notice.text, notice.buttons) == (CARD.text, [])
     assert [one.labels for one in await li.sees()] == [["收到", "我去"]]
     await office.sent(address, Outgoing(DONE.text, key="20", edit=sent.ref, code=sent.code, also=BOTH))
-    assert len(await li.sees_group("chat1")) == 1  # a changed card is no news for the group
+    assert len(await li.sees_group(group)) == 2  # a changed card is no news for the group
     before = office.calls()
     assert isinstance(await office.send(address, Outgoing("", photo=Blob("1.png", tiny_png()))), Refused)
     assert office.calls() == before
+
+
+async def test_row_31_a_group_that_cannot_be_opened_says_why(office: Office) -> None:
+    assert isinstance(await office.channel.open_group("无人群", ("nobody", "liming"), "通知"), Unreachable)
+    await office.fails(FaultKind.ERRCODE, "appchat/send", errcode=-1)
+    assert isinstance(await office.channel.open_group("三号楼邻长", BOTH, "通知"), str)
 
 
 async def test_row_31_a_group_that_is_not_the_apps_own_is_refused(office: Office, li: Colleague) -> None:
@@ -313,6 +327,13 @@ async def test_nobody_for_the_cards_but_a_group_that_hears(office: Office, li: C
     sent = await office.sent(f"robot:{GROUP}", Outgoing(CARD.text, CARD.buttons, key="1z", also=("nobody",)))
     assert sent.missed == ("nobody",)
     assert [one.text for one in await li.sees_group(GROUP)] == [CARD.text]
+
+
+async def test_words_for_a_group_without_notices_go_to_each_of_its_people(
+    office: Office, li: Colleague, wang: Colleague
+) -> None:
+    await office.sent("cards:三号楼", Outgoing("今晚停水", also=BOTH))
+    assert [[one.text for one in await each.sees()] for each in (li, wang)] == [["今晚停水"]] * 2
 
 
 async def test_a_group_is_not_told_of_cards_that_have_to_be_repeated(office: Office, li: Colleague) -> None:
