@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,14 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,39}$")
 CommunityCode = r"[A-Za-z]{1,8}"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 CHANNELS = ("telegram", "wechat", "wecom")
+
+
+def _comparable(accounts: dict[str, str]) -> dict[str, str]:
+    """WeCom compares userids without regard to case, and tells them in small letters."""
+    return {channel: one.lower() if channel == "wecom" else one for channel, one in accounts.items()}
+
+
+Accounts = Annotated[dict[str, Name], AfterValidator(_comparable)]
 
 
 class _Model(BaseModel):
@@ -66,7 +74,7 @@ class MemberRow(_Model):
     from_: Annotated[date | None, Field(alias="from")] = None
     to: date | None = None
     appointments: tuple[Post, ...] = ()
-    accounts: dict[str, Name] = {}
+    accounts: Accounts = {}
     expertise: tuple[str, ...] = ()
     duty: tuple[DutyRow, ...] = ()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.alone import alone
+from bot.roster import read_roster
 from bot.settings import ConfigError, load_settings
 from tests.process import KEY, huiyin
 
@@ -180,6 +181,16 @@ async def test_a_wrong_roster_lists_every_line_and_loads_nothing(
     assert code == 1
     assert {int(line.split(":")[2]) for line in err.splitlines()} == lines, err
     assert not (tmp_path / "huiyin.db").exists()
+
+
+def test_userids_of_wecom_are_the_same_in_letters_of_any_size(tmp_path: Path) -> None:
+    (tmp_path / "roster.yaml").write_text("""areas:
+  - {code: YS, kind: community, name: 岳师村}
+members:
+  - {code: m1, name: 李某, role: community, area: YS, accounts: {wecom: LiMing, wechat: oAbC}}
+""")
+    (member,) = read_roster(tmp_path / "roster.yaml").members
+    assert member.accounts == {"wecom": "liming", "wechat": "oAbC"}
 
 
 async def test_a_live_office_refuses_the_sample_roster(tmp_path: Path) -> None:
