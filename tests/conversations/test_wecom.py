@@ -85,9 +85,9 @@ async def test_row_28_the_first_chief_wins_and_the_card_changes_for_all(here: To
     _, one, other = await everybody(here)
     await here.filed(await here.at_home())
     number = (await here.request()).number
-    assert "我来" in await card(one, number)
-    assert "我来" in await card(other, number)
-    await asyncio.gather(one.taps("我来"), other.taps("我来"))
+    assert "我来看看" in await card(one, number)
+    assert "我来看看" in await card(other, number)
+    await asyncio.gather(one.taps("我来看看"), other.taps("我来看看"))
     await here.settle()
     request = await here.request()
     assert request.claimed_by in ("z1", "l1")
@@ -96,7 +96,7 @@ async def test_row_28_the_first_chief_wins_and_the_card_changes_for_all(here: To
     for person in (one, other):
         shown = await card(person, number)
         assert here.app.offices.current.title(request.claimed_by, here.clock.now()) in shown
-        assert "我来" not in shown
+        assert "我来看看" not in shown
 
 
 async def test_row_29_the_card_of_who_taps_changes_in_the_answer(here: Town) -> None:
@@ -141,18 +141,16 @@ async def test_row_27_when_the_code_has_expired_there_is_a_new_card(here: Town) 
 # --- limits -----------------------------------------------------------------------------------
 
 BUILDINGS = ("YS-1-1", "YS-1-2", "YS-1-3")
-MATTERS = ("楼道灯坏了", "电梯坏了", "下水道堵了", "门禁坏了")
+MATTERS = ("楼道灯坏了", "电梯坏了", "垃圾没人清", "下水道堵了")
 
 
-async def report_all(here: Town, rounds: int) -> None:
+async def report_all(here: Town) -> None:
     """Many requests at once; residents of different buildings and matters, so that none is another's."""
     residents = []
-    for number, (building, matter, _) in enumerate(product(BUILDINGS, MATTERS, range(rounds))):
+    for number, (building, matter) in enumerate(product(BUILDINGS, MATTERS)):
         resident = await here.person(9100 + number)
         await resident.scans(await here.token(building))
         await here.says(resident, matter)
-        if "不是" in (await here.last(resident)).labels:
-            await here.taps(resident, "不是")
         residents.append(resident)
     for resident in residents:
         await resident.taps("提交")
@@ -161,7 +159,7 @@ async def report_all(here: Town, rounds: int) -> None:
 
 async def test_row_25_a_flood_of_cards_is_listed_and_none_is_dropped(here: Town) -> None:
     member, chief, _ = await everybody(here)
-    await report_all(here, 4)
+    await report_all(here)
     requests = await here.requests()
     assert len(requests) >= 40
     log = await here.sandbox.call("GET", "corp/log")
@@ -173,7 +171,8 @@ async def test_row_25_a_flood_of_cards_is_listed_and_none_is_dropped(here: Town)
 
 
 async def test_row_26_who_is_not_in_the_company_is_shown_to_staff(here: Town) -> None:
-    (desk,) = await here.staff(2001)
+    desk = await here.person(2001)
+    await desk.scans()
     await colleague(here, "z1")  # the others never joined the company
     await here.filed(await here.at_home())
     (said,) = await notified(here, "member_card")
@@ -184,13 +183,13 @@ async def test_row_26_who_is_not_in_the_company_is_shown_to_staff(here: Town) ->
 async def test_row_26_a_group_card_reaches_those_who_are_there(here: Town) -> None:
     chief = await colleague(here, "z1")
     await here.filed(await here.at_home())
-    assert "我来" in await card(chief, (await here.request()).number)
+    assert "我来看看" in await card(chief, (await here.request()).number)
 
 
 async def test_row_30_a_group_robot_tells_sixty_notices_at_its_own_pace(tmp_path: Path) -> None:
     async with town(tmp_path, everywhere=True, roster=on_wecom(f"robot:{ROBOT}")) as here:
         member, *_ = await everybody(here)
-        await report_all(here, 5)
+        await report_all(here)
         requests = await here.requests()
         told = "\n".join(one.text for one in await member.sees_group(ROBOT))
         assert all(request.number in told for request in requests)
