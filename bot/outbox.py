@@ -246,10 +246,13 @@ class Outbox:
         return outgoing
 
     async def _people_of(self, job: Job, channel: str) -> tuple[str, ...]:
-        """Whom a group's card goes to where groups have no buttons: everybody with a post in its area."""
+        """Whom a group's card goes to where groups have no buttons: everybody with a post in its area.
+
+        Those who have the request have a card of their own.
+        """
         _, _, chat = job.said.chat.partition(":")
         members = self._offices.current.organisation.people_of(int(chat), self._clock.now())
-        sealed = await self._store.read(outbox.of_members, members, channel)
+        sealed = await self._store.read(outbox.of_members, members, channel, job.said.request)
         return tuple(map(self._vault.open, sealed))
 
     async def _looked_up(self, said: Said) -> dict[str, str]:

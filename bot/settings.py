@@ -160,7 +160,7 @@ class Wecom(_Model):
     robot_keys: dict[str, SecretStr] = {}
     bot: WecomBot = WecomBot()
     api_base: Address = WECOM_API
-    pacing: CallbackPacing = CallbackPacing()
+    pacing: CallbackPacing = CallbackPacing(per_chat=0.5)  # half a minute's worth of what a person may get
 
     @property
     def configured(self) -> bool:

@@ -21,6 +21,7 @@ from storage.tables import (
     Notification,
     SendOutcome,
     SendState,
+    ServiceRequest,
     Work,
 )
 
@@ -527,9 +528,13 @@ def settle_outcome(
     return found
 
 
-def of_members(session: Session, members: Sequence[str], channel: str) -> list[bytes]:
-    """The sealed addresses of these members on a channel."""
+def of_members(session: Session, members: Sequence[str], channel: str, request: int | None) -> list[bytes]:
+    """The sealed addresses of these members on a channel, but for those who have the request."""
+    about = session.get(ServiceRequest, request) if request is not None else None
+    theirs = {about.assignee, *about.alerted} if about is not None else set()
     query = select(Account.address).where(
-        Account.member.in_(members), Account.channel == channel, Account.unreachable_at.is_(None)
+        Account.member.in_([one for one in members if one not in theirs]),
+        Account.channel == channel,
+        Account.unreachable_at.is_(None),
     )
     return list(session.scalars(query.order_by(Account.id)))

@@ -1,5 +1,6 @@
 """WeCom (企业微信): reads callbacks into our messages, sends ours to people, groups, and through robots."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from bot.channels.weixin_api import Http, Reply, WeixinApi, token_from
 from bot.channels.weixin_crypto import Crypto, Query
 from bot.channels.weixin_text import fit
 from bot.clock import Clock
+from bot.pacing import Allowance
 from bot.settings import Wecom
 from handlers.messages import (
     Blob,
@@ -51,6 +53,10 @@ class WecomChannel:
         keys = (settings.aes_key.get_secret_value(), settings.previous_aes_key.get_secret_value())
         self._crypto = Crypto(settings.token.get_secret_value(), keys, settings.corp_id)
         self._agent = settings.agent_id
+        self._clock = clock
+        self._allowances: defaultdict[str, Allowance] = defaultdict(
+            lambda: Allowance(facts.PER_MEMBER_MINUTE, facts.PER_MEMBER_HOUR)
+        )
         self._http = Http(settings.api_base, clock)
         name = f"wecom:{settings.corp_id}:{settings.agent_id}"
         self._api = WeixinApi(
@@ -179,8 +185,22 @@ class WecomChannel:
         return await self._tell((person,), {"msgtype": kind, kind: media})
 
     async def _tell(self, people: tuple[str, ...], message: Json) -> SendResult:
+        """Waits for whom it would be too much: what is above the limit the platform drops without a word."""
+        wait = self._allow(people)
+        if wait > 0:
+            return Retry("as much as one person may get", after=wait)
         body = {"touser": "|".join(people), "agentid": self._agent, **message}
         return outcome(await self._api.post("cgi-bin/message/send", body), people)
+
+    def _allow(self, people: tuple[str, ...]) -> float:
+        """Counts a message for each; where one of them has had too many, how many seconds to wait instead."""
+        now, allowances = self._clock.now(), [self._allowances[one] for one in people]
+        ready = max((one.ready_at(now) for one in allowances), default=now)
+        if ready > now:
+            return (ready - now).total_seconds()
+        for one in allowances:
+            one.take(now)
+        return 0.0
 
     # --- groups -------------------------------------------------------------------------------
 
