@@ -521,3 +521,14 @@ async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone:
     assert "现在存不进去，请稍后再试，急事请打110" in page.text
     assert "Traceback" not in page.html
     assert (await phone.opens(url)).status == 200
+
+
+async def test_a_busy_platform_is_not_asked_again_and_again_because_the_page_is_idle(yueshi: Town) -> None:
+    resident = await yueshi.at_home()
+    yueshi.app.outbox._buckets["telegram"].take(100)
+    await resident.says("楼道灯坏了")
+    await yueshi._delivered()
+    await yueshi.app.drain()
+    due = await yueshi.app.outbox.next_due()
+    assert due is not None
+    assert due > yueshi.clock.now()
