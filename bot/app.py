@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from bot import web
 from bot.alone import TakenError, alone
@@ -20,6 +21,7 @@ from bot.callbacks import Callbacks
 from bot.channels.callback import CallbackChannel
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import TelegramApi
+from bot.channels.web import WebChannel
 from bot.clock import Clock
 from bot.dispatcher import Dispatcher
 from bot.intake import Intake
@@ -28,6 +30,8 @@ from bot.media import Media
 from bot.mediastore import MediaStore, media_store
 from bot.offices import OfficeFiles, Offices
 from bot.outbox import Outbox
+from bot.page.forms import Proofs
+from bot.page.routes import ResidentsPage
 from bot.passive import Passive
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
@@ -76,7 +80,10 @@ class App:
             else None
         )
         self.called = _called(settings, clock, shared)
-        channels = {one.name: one for one in (self.telegram, *self.called.values(), *others) if one}
+        page = settings.channels.web
+        self.web = WebChannel(vault, settings.data_dir / "uploads") if page.configured else None
+        known = (self.telegram, self.web, *self.called.values(), *others)
+        channels = {one.name: one for one in known if one is not None}
         self.passive = Passive()
         self.offices = Offices(store, files)
         self.intake = Intake(store, vault, clock)
@@ -86,12 +93,19 @@ class App:
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
         self._failing: dict[str, str] = {}
+        self.pages: Sequence[Route] = ()
+        if self.web is not None:
+            proofs = Proofs(settings.secret_key.get_secret_value())
+            parts = (self.web, self.intake, store, vault, self.offices, pictures, proofs, clock)
+            self.pages = ResidentsPage(page, *parts).routes
 
     @property
     def asgi(self) -> Starlette:
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
         callbacks = {path: self._callbacks(channel) for path, channel in self.called.items()}
-        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks)
+        return web.build(
+            self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks, self.pages
+        )
 
     def _callbacks(self, channel: CallbackChannel) -> Callbacks:
         return Callbacks(channel, self.intake, self.passive, self.outbox, self.clock)

@@ -243,6 +243,11 @@ def roster_codes(
 # --- codes, classification, replay ------------------------------------------------------------
 
 
+class QrChannel(StrEnum):
+    TELEGRAM = "telegram"
+    WEB = "web"
+
+
 class QrFormat(StrEnum):
     LINK = "link"
     SVG = "svg"
@@ -253,6 +258,7 @@ class QrFormat(StrEnum):
 @refusing
 def qr(
     area: Annotated[str, typer.Option(help="the area's code in the roster")],
+    channel: Annotated[QrChannel, typer.Option(help="what the code opens")] = QrChannel.TELEGRAM,
     format_: Annotated[QrFormat, typer.Option("--format")] = QrFormat.LINK,
     output: Annotated[Path | None, typer.Option(help="the file to write; standard output by default")] = None,
     new: Annotated[
@@ -261,9 +267,9 @@ def qr(
     config: ConfigOption = None,
 ) -> None:
     """The QR code of a place, as a link or a picture."""
-    from bot.codes import link_for, picture
+    from bot.codes import Opens, link_for, picture
 
-    link = link_for(settings_for(config), area, renew=new)
+    link = link_for(settings_for(config), area, Opens(channel), renew=new)
     body = (link + "\n").encode() if format_ is QrFormat.LINK else picture(link, format_.value)
     if output is not None:
         output.write_bytes(body)

@@ -1,9 +1,10 @@
-"""QR codes of places: a random, revocable token behind a link that opens the bot."""
+"""QR codes of places: a random, revocable token behind a link that opens the bot or the residents' page."""
 
 import asyncio
 import io
 import secrets
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import segno
 from sqlalchemy import select
@@ -17,11 +18,20 @@ from storage.tables import Area, QrToken
 _BYTES = 12  # 96 bits: not to be guessed; 16 characters of the 64 that a deep link may carry
 
 
-def link_for(settings: Settings, area: str, *, renew: bool) -> str:
+class Opens(StrEnum):
+    """What a code opens."""
+
+    TELEGRAM = "telegram"
+    WEB = "web"
+
+
+def link_for(settings: Settings, area: str, opens: Opens, *, renew: bool) -> str:
     """The link of the area's code, made where there is none. Raises ConfigError for an unknown area."""
-    username = settings.channels.telegram.username
-    if not username:
+    telegram, page = settings.channels.telegram, settings.channels.web
+    if opens is Opens.TELEGRAM and not telegram.username:
         raise ConfigError("channels.telegram.username is missing: it is part of every link")
+    if opens is Opens.WEB and not page.configured:
+        raise ConfigError("channels.web.url is missing: it is part of every link")
     path = sqlite_path(settings.database_url)
     ready_database(path)
     store = Store(path)
@@ -29,7 +39,7 @@ def link_for(settings: Settings, area: str, *, renew: bool) -> str:
         token = asyncio.run(store.write(token_of, area, datetime.now(UTC), renew=renew))
     finally:
         store.close()
-    return link(username, token)
+    return link(telegram.username, token) if opens is Opens.TELEGRAM else f"{page.url}/q/{token}"
 
 
 def link(username: str, token: str) -> str:

@@ -159,9 +159,13 @@ class Outbox:
     async def next_due(self) -> datetime | None:
         """When there may be something to send again; None where nothing waits."""
         due = await self._store.read(outbox.next_due)
-        now = self._clock.now()
-        ready = min((bucket.ready_at(now) for bucket in self._buckets.values()), default=now)
-        return None if due is None else max(due, ready)
+        return min((max(at, self._ready_at(channel)) for channel, at in due.items()), default=None)
+
+    def _ready_at(self, channel: str | None) -> datetime:
+        """Another channel's idle bucket must not wake us for what waits on a busy one."""
+        now, own = self._clock.now(), self._buckets.get(channel or "")
+        buckets = [own] if own is not None else self._buckets.values()
+        return min((bucket.ready_at(now) for bucket in buckets), default=now)
 
     # --- in a webhook's answer ----------------------------------------------------------------
 

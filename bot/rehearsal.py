@@ -157,8 +157,10 @@ async def rehearsal(
                 "pacing": pacing or Pacing(),
             }
         )
+        page = files.channels.web.model_copy(update={"url": url.removesuffix("/telegram/webhook")})
         channels = Channels(
             telegram=telegram,
+            web=page,
             wechat=wechat_settings(official, running.base_url) if official else Wechat(),
             wecom=wecom_settings(company, running.base_url) if company else Wecom(),
         )

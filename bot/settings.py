@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -42,6 +42,17 @@ def _address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("要写成 http://主机：端口 或 https://主机")
     return url.rstrip("/")
+
+
+def _page_address(url: str) -> str:
+    return _address(url) if url else ""
+
+
+def _network(address: str) -> str:
+    try:
+        return str(ip_network(address))
+    except ValueError:
+        raise ValueError("要写成地址或网段，比如 10.0.0.1 或 10.0.0.0/24") from None
 
 
 def _secret_header(secret: SecretStr) -> SecretStr:
@@ -168,10 +179,21 @@ class Wecom(_Model):
 
 
 class Page(_Model):
-    """The residents' page. `url` is where browsers find it, for links in messages and codes."""
+    """The residents' page. `url` is where browsers find it, for links in messages and codes.
 
-    url: str = ""
+    `per_address_minute` and `per_code_minute` are requests. What our own proxies in `trusted_proxies`,
+    addresses or networks, say of where one came from is believed.
+    """
+
+    url: Annotated[str, AfterValidator(_page_address)] = ""
+    per_address_minute: Annotated[int, Field(gt=0)] = 120
+    per_code_minute: Annotated[int, Field(gt=0)] = 120
     pacing: CallbackPacing = CallbackPacing(per_chat=20)
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.url)
 
 
 class Channels(_Model):

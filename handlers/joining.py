@@ -14,6 +14,7 @@ from storage.tables import Audit, JoinCode
 BOUND = "bound"  # an account that its owner bound: no roster ever takes it away
 PURPOSE = "join"  # what the keyed hash of a code is made for
 MOST_WRONG, WITHIN = 5, timedelta(hours=1)
+_SILENT = "web"  # the page tells nobody anything by itself: staff would never hear of their tasks
 _BINDS = re.compile(r"绑定:?([0-9a-z]{6,12})")
 
 
@@ -29,6 +30,8 @@ def _code(turn: Turn) -> str | None:
 
 async def bind(turn: Turn) -> None:
     """绑定 CODE: the account is the member's from now on, beside any that they have already."""
+    if turn.message.channel == _SILENT:
+        raise RefusalError("code_on_page")
     if await _is_guessing(turn):
         return
     code = await _usable(turn)

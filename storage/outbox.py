@@ -472,12 +472,12 @@ def release_all(session: Session) -> int:
 
 
 _later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
-_NEXT = select(func.min(_later)).where(ChatQueue.waiting)
+_NEXT = select(ChatQueue.channel, func.min(_later)).where(ChatQueue.waiting).group_by(ChatQueue.channel)
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the next waiting chat may be written to; None where nothing waits."""
-    return session.connection().scalar(_NEXT)
+def next_due(session: Session) -> dict[str | None, datetime]:
+    """When the next waiting chat may be written to on each channel; of those never spoken to under None."""
+    return dict(session.connection().execute(_NEXT).all())
 
 
 def said_of(row: Notification) -> Said:

@@ -531,7 +531,10 @@ class Message(Base):
     state: Mapped[MessageState] = mapped_column(Named(MessageState))
     error: Mapped[str | None]
 
-    __table_args__ = (Index("message_once", "channel", "external", unique=True),)
+    __table_args__ = (
+        Index("message_once", "channel", "external", unique=True),
+        Index("message_of_visit", "account", "id", sqlite_where=text("channel = 'web'")),
+    )
 
 
 class Work(Base):

@@ -41,6 +41,8 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("channels:\n  telegram:\n    mode: pigeon", "config.yaml:3: channels.telegram.mode"),
         ("channels: {telegram: {token: abc}}", "HUIYIN_CHANNELS__TELEGRAM__TOKEN"),
         ("channels: {telegram: {api_base: nonsense}}", "api_base"),
+        ("channels: {web: {url: huiyin.example}}", "channels.web.url"),
+        ("channels: {web: {trusted_proxies: [proxy]}}", "10.0.0.0/24"),
         ("clock: sandbox", "loopback"),
         ("live: yes please", "live"),
         ("web: [", "config.yaml:2: "),
@@ -123,6 +125,7 @@ async def test_an_office_from_nothing(tmp_path: Path) -> None:
         "HUIYIN_SECRET_KEY": KEY,
         "HUIYIN_DATABASE_URL": "sqlite:///huiyin.db",
         "HUIYIN_CHANNELS__TELEGRAM__USERNAME": "huiyin_bot",
+        "HUIYIN_CHANNELS__WEB__URL": "https://huiyin.example/",
     }
 
     async def run(*arguments: str) -> str:
@@ -138,6 +141,8 @@ async def test_an_office_from_nothing(tmp_path: Path) -> None:
     link = await run("qr", "--area", "YS-1-3")
     assert link.startswith("https://t.me/huiyin_bot?start=")
     assert await run("qr", "--area", "YS-1-3") == link
+    page = await run("qr", "--area", "YS-1-3", "--channel", "web")
+    assert page == link.replace("t.me/huiyin_bot?start=", "huiyin.example/q/")  # the same code
     assert await run("qr", "--area", "YS-1-3", "--new") != link
     await run("qr", "--area", "YS-1-3", "--format", "png", "--output", "code.png")
     assert (tmp_path / "code.png").read_bytes().startswith(b"\x89PNG")

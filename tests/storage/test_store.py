@@ -285,7 +285,7 @@ async def test_order_in_a_chat_is_kept_and_pauses_are_obeyed(store: Store) -> No
     later = NOW + timedelta(seconds=1)
     await store.write(outbox.mark, [Mark(first, SendState.SENT, later, sent_at=NOW, ref="9")], NOW)
     assert await store.write(outbox.claim, NOW, LEASE, ROOM, "telegram") == []
-    assert await store.read(outbox.next_due) == later
+    assert set((await store.read(outbox.next_due)).values()) == {later}
     (second,) = await store.write(outbox.claim, later, LEASE, ROOM, "telegram")
     assert second.said.id == ids[1]
     store.close()

@@ -26,6 +26,13 @@ def upgrade() -> None:
         )
     with op.batch_alter_table("chat_queue", schema=None) as batch_op:
         batch_op.add_column(sa.Column("channel", sa.String(), nullable=True))
+    op.create_index(
+        "message_of_visit",
+        "message",
+        ["account", "id"],
+        unique=False,
+        sqlite_where=sa.text("channel = 'web'"),
+    )
     op.create_table(
         "scene",
         sa.Column("token", sa.String(64), nullable=False),

@@ -1,0 +1,1 @@
+"""The residents' page: the same talk as in a chat, for any phone with a browser and nothing else."""
