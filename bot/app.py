@@ -22,6 +22,9 @@ from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import TelegramApi
 from bot.clock import Clock
 from bot.dispatcher import Dispatcher
+from bot.handpage.door import PageDoor
+from bot.handpage.proofs import Proofs
+from bot.handpage.routes import HandPage, SignIn
 from bot.intake import Intake
 from bot.limits import calendar_note
 from bot.media import Media
@@ -76,22 +79,34 @@ class App:
             else None
         )
         self.called = _called(settings, clock, shared)
-        channels = {one.name: one for one in (self.telegram, *self.called.values(), *others) if one}
+        channels: dict[str, Channel] = {
+            one.name: one for one in (self.telegram, *self.called.values(), *others) if one
+        }
         self.passive = Passive()
-        self.offices = Offices(store, files)
+        account: object = channels.get("wechat")
+        site = settings.channels.web.url
+        signs_in = account if isinstance(account, SignIn) and site else None
+        self.offices = Offices(store, files, f"{site}/a" if signs_in else "")
         self.intake = Intake(store, vault, clock)
-        self.dispatcher = Dispatcher(store, vault, self.offices, channels, self.passive, clock)
+        door = PageDoor()
+        doors = {**channels, door.name: door}
+        self.dispatcher = Dispatcher(store, vault, self.offices, doors, self.passive, clock)
         pacing = {name: getattr(settings.channels, name).pacing for name in channels}
         self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
+        parts = (self.intake, self.passive, self.outbox, store, vault, self.offices)
+        proofs = Proofs(settings.secret_key.get_secret_value(), vault)
+        self._pages = HandPage(site, signs_in, door, *parts, proofs, clock).routes if signs_in else ()
         self._failing: dict[str, str] = {}
 
     @property
     def asgi(self) -> Starlette:
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
         callbacks = {path: self._callbacks(channel) for path, channel in self.called.items()}
-        return web.build(self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks)
+        return web.build(
+            self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks, self._pages
+        )
 
     def _callbacks(self, channel: CallbackChannel) -> Callbacks:
         return Callbacks(channel, self.intake, self.passive, self.outbox, self.clock)

@@ -16,7 +16,7 @@ from bot.limits import load_limits
 from bot.roster import Roster, load_roster
 from bot.sandbox.people import Sandbox
 from bot.sandbox.server import BotSpec, OfficialSpec, WecomSpec, build, serve
-from bot.settings import Channels, Pacing, Settings, Telegram, TelegramMode, Wechat, Wecom
+from bot.settings import Channels, Pacing, Page, Settings, Telegram, TelegramMode, Wechat, Wecom
 from storage.secrets import Vault
 
 USERNAME = "huiyin_bot"
@@ -161,6 +161,7 @@ async def rehearsal(
             telegram=telegram,
             wechat=wechat_settings(official, running.base_url) if official else Wechat(),
             wecom=wecom_settings(company, running.base_url) if company else Wecom(),
+            web=Page(url=home),
         )
         settings = files.model_copy(
             update={

@@ -1,7 +1,7 @@
 """The HTTP side: webhooks are verified and stored before they are answered; health is told."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,8 +28,12 @@ def build(
     secret: str,
     ready: Callable[[], dict[str, str]],
     callbacks: Mapping[str, Callbacks],
+    pages: Sequence[Route] = (),
 ) -> Starlette:
-    """`ready` names what is not in order, empty when all is; `callbacks` are platforms that call, by path."""
+    """`ready` names what is not in order, empty when all is; `callbacks` are platforms that call, by path.
+
+    `pages` are for people, and served beside them.
+    """
 
     async def webhook(request: Request) -> Response:
         if telegram is None or not secret:
@@ -66,6 +70,7 @@ def build(
             *(Route(path, answers.serve, methods=["GET", "POST"]) for path, answers in callbacks.items()),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *pages,
         ],
     )
 

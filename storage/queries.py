@@ -244,6 +244,12 @@ def hand_code(session: Session, request: int, chat: int, now: datetime) -> HandC
     return session.scalar(query.limit(1))
 
 
+def is_hand_code(session: Session, code: str, now: datetime) -> bool:
+    """Whether somebody can be answering with this code now."""
+    found = session.get(HandCode, code)
+    return found is not None and now < found.expires_at
+
+
 def forget_hand_code(session: Session, code: HandCode) -> None:
     session.delete(code)
     session.flush()
