@@ -20,10 +20,11 @@ from bot.alone import TakenError, alone
 from bot.callbacks import Callbacks
 from bot.channels.callback import CallbackChannel
 from bot.channels.telegram import TelegramChannel
-from bot.channels.telegram_api import TelegramApi
-from bot.channels.web import WebChannel
 from bot.clock import Clock
 from bot.dispatcher import Dispatcher
+from bot.handpage.door import PageDoor
+from bot.handpage.proofs import Proofs as HandProofs
+from bot.handpage.routes import HandPage, SignIn
 from bot.intake import Intake
 from bot.limits import calendar_note
 from bot.media import Media
@@ -33,6 +34,7 @@ from bot.outbox import Outbox
 from bot.page.forms import Proofs
 from bot.page.routes import ResidentsPage
 from bot.passive import Passive
+from bot.platforms import connect
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
@@ -70,39 +72,42 @@ class App:
         others: Sequence[Channel] = (),
         shared: "Redis | None" = None,
     ) -> None:
-        telegram = settings.channels.telegram
         self.settings = settings
         self.clock = clock
         self.store = store
-        self.telegram = (
-            TelegramChannel(TelegramApi(telegram.api_base, telegram.token.get_secret_value()))
-            if telegram.configured
-            else None
-        )
-        self.called = _called(settings, clock, shared)
-        page = settings.channels.web
-        self.web = WebChannel(vault, settings.data_dir / "uploads") if page.configured else None
-        known = (self.telegram, self.web, *self.called.values(), *others)
-        channels = {one.name: one for one in known if one is not None}
+        self.platforms = connect(settings, clock, vault, shared, others)
+        channels = self.platforms.by_name
+        door, site = PageDoor(), settings.channels.web.url
+        account: object = channels.get("wechat")
+        signs_in = account if isinstance(account, SignIn) and site else None
         self.passive = Passive()
-        self.offices = Offices(store, files)
+        self.offices = Offices(store, files, f"{site}/a" if signs_in else "")
         self.intake = Intake(store, vault, clock)
-        self.dispatcher = Dispatcher(store, vault, self.offices, channels, self.passive, clock)
+        doors = {**channels, door.name: door}
+        self.dispatcher = Dispatcher(store, vault, self.offices, doors, self.passive, clock)
         pacing = {name: getattr(settings.channels, name).pacing for name in channels}
         self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
+        self.pages: list[Route] = []
+        secret = settings.secret_key.get_secret_value()
+        if signs_in is not None:
+            parts = (self.intake, self.passive, self.outbox, store, vault, self.offices)
+            self.pages += HandPage(site, signs_in, door, *parts, HandProofs(secret, vault), clock).routes
+        if self.platforms.web is not None:
+            stored = (self.intake, store, vault, self.offices, pictures, Proofs(secret), clock)
+            self.pages += ResidentsPage(settings.channels.web, self.platforms.web, *stored).routes
         self._failing: dict[str, str] = {}
-        self.pages: Sequence[Route] = ()
-        if self.web is not None:
-            proofs = Proofs(settings.secret_key.get_secret_value())
-            parts = (self.web, self.intake, store, vault, self.offices, pictures, proofs, clock)
-            self.pages = ResidentsPage(page, *parts).routes
+
+    @property
+    def telegram(self) -> TelegramChannel | None:
+        return self.platforms.telegram
 
     @property
     def asgi(self) -> Starlette:
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
-        callbacks = {path: self._callbacks(channel) for path, channel in self.called.items()}
+        called = self.platforms.called
+        callbacks = {path: self._callbacks(channel) for path, channel in called.items()}
         return web.build(
             self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks, self.pages
         )
@@ -112,9 +117,7 @@ class App:
 
     async def close(self) -> None:
         await self.outbox.finish()
-        for channel in (self.telegram, *self.called.values()):
-            if channel is not None:
-                await channel.close()
+        await self.platforms.close()
         self.store.close()
 
     # --- running for ever ---------------------------------------------------------------------
@@ -244,31 +247,14 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
         yield app
 
 
-def _called(settings: Settings, clock: Clock, shared: "Redis | None") -> dict[str, CallbackChannel]:
-    """The channels whose platforms call us, by path. Their library is slow to import: only who needs it."""
-    wechat, wecom = settings.channels.wechat, settings.channels.wecom
-    found: dict[str, CallbackChannel] = {}
-    if wechat.configured:
-        from bot.channels.wechat import WechatChannel
-
-        found["/wechat"] = WechatChannel(wechat, clock, shared)
-    if wecom.configured:
-        from bot.channels.wecom import WecomChannel
-
-        app = WecomChannel(wecom, clock, shared)
-        # the robot comes first: of two channels of one name the app is the one that sends
-        found |= {"/wecom/bot": app.bot, "/wecom": app} if app.bot is not None else {"/wecom": app}
-    return found
-
-
 async def _shared(stack: AsyncExitStack, settings: Settings) -> "Redis | None":
     """What several processes share beside the database, where the office has it."""
     url = settings.redis_url.get_secret_value()
     if not url:
         return None
-    from bot.channels.tokens import connect
+    from bot.channels import tokens
 
-    shared = connect(url)
+    shared = tokens.connect(url)
     stack.push_async_callback(shared.aclose)
     return shared
 

@@ -16,7 +16,7 @@ from bot.offices import Offices
 from bot.passive import Passive
 from handlers import handle
 from handlers.desk import Desk, to_account, to_chat, to_member, to_resident
-from handlers.messages import Answers, Channel, InboundMessage, Kind, Opens, UnreadableError
+from handlers.messages import Answers, Channel, InboundMessage, Kind, Opens, Traits, UnreadableError
 from handlers.turn import Tap, Turn
 from routing.text import normalize
 from routing.windows import Means, Reason
@@ -93,7 +93,7 @@ class Dispatcher:
                 turn = await self._turn(desk, waiting.message, message, known)
                 before = desk.spoken()
                 about = await handle(turn)
-                answers.append(await self._answer(turn, before))
+                answers.append(await self._answer(turn, before, self._channels[waiting.channel].traits))
                 if turn.resident is not None:  # perhaps only since this message
                     known.residents[turn.resident.id] = turn.resident
                 metrics.handled.labels(about).inc()
@@ -110,7 +110,7 @@ class Dispatcher:
 
     # --- what a webhook waits for -------------------------------------------------------------
 
-    async def _answer(self, turn: Turn, before: int) -> _Answer:
+    async def _answer(self, turn: Turn, before: int, traits: Traits) -> _Answer:
         """What was said to a message: in the answer to the webhook that waits for it, where one does.
 
         It counts as sent with this batch, so that the platform's repetition of the message gets it again.
@@ -123,16 +123,16 @@ class Dispatcher:
                 one.code, one.code_until = message.code, turn.now + RESPONSE_URL_LIVES
         words: list[Notification] = []
         if self._passive.expected(message.channel, message.external) and message.private:
-            words = [one for one in said if await self._goes_at_once(turn, one)]
+            words = [one for one in said if await self._goes_at_once(turn, one, traits)]
         for one in words:
             one.state, one.sent_at, one.account = SendState.SENT, turn.now, turn.account.id
             one.means, one.reason = Means.PASSIVE, Reason.ASKED_FOR
         desk.leave_out(words)
         return _Answer(message, words)
 
-    async def _goes_at_once(self, turn: Turn, said: Notification) -> bool:
-        """Whether the platform takes it in its answer, and it is worth saying there."""
-        traits, tap = self._channels[turn.message.channel].traits, turn.tap
+    async def _goes_at_once(self, turn: Turn, said: Notification, traits: Traits) -> bool:
+        """Whether what the message came by takes it in its answer, and it is worth saying there."""
+        tap = turn.tap
         if said.attachment is not None or traits.answers is Answers.NONE:
             return False
         if traits.answers is Answers.PLAIN:

@@ -59,7 +59,7 @@ class Intake:
             metrics.received.labels(channel.name, "unreadable").inc()
             return Arrival(channel.name, hashlib.sha256(body).hexdigest(), None, body, now), None
         metrics.received.labels(channel.name, "readable").inc()
-        account = self._vault.lookup(channel.name, envelope.sender)
+        account = self._vault.lookup(envelope.channel or channel.name, envelope.sender)
         return Arrival(channel.name, envelope.external, account, body, now), envelope
 
     async def _store_waiting(self) -> None:

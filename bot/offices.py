@@ -77,8 +77,9 @@ class OfficeFiles:
 class Offices:
     """Hands out the office as one value; a new one replaces it whole when anything changed."""
 
-    def __init__(self, store: Store, files: OfficeFiles) -> None:
+    def __init__(self, store: Store, files: OfficeFiles, hand_page: str = "") -> None:
         self._store = store
+        self._hand_page = hand_page
         self._files = files
         self._revision = -1
         self._office = self._assemble(Organisation())
@@ -112,4 +113,5 @@ class Offices:
             files.digests.value,
             files.cards.value,
             files.notices.value,
+            self._hand_page,
         )

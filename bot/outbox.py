@@ -401,6 +401,9 @@ def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:
 def _merged(job: Job, texts: Texts) -> str:
     """Many cards as a list; each can be answered in words with its number."""
     group = job.said.chat.startswith("chat:")
-    line = "merged_line_group" if group else "merged_line"
-    lines = [texts.render(line, {**one.args, "text": one.args.get("text", "")[:_GIST]}) for one in job.merged]
-    return texts.render("merged_cards", {"count": len(lines), "lines": "\n".join(lines)})
+    where = "_group" if group else ""
+    lines = [
+        texts.render(f"merged_line{where}", {**one.args, "text": one.args.get("text", "")[:_GIST]})
+        for one in job.merged
+    ]
+    return texts.render(f"merged_cards{where}", {"count": len(lines), "lines": "\n".join(lines)})

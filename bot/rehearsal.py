@@ -157,12 +157,11 @@ async def rehearsal(
                 "pacing": pacing or Pacing(),
             }
         )
-        page = files.channels.web.model_copy(update={"url": url.removesuffix("/telegram/webhook")})
         channels = Channels(
             telegram=telegram,
-            web=page,
             wechat=wechat_settings(official, running.base_url) if official else Wechat(),
             wecom=wecom_settings(company, running.base_url) if company else Wecom(),
+            web=files.channels.web.model_copy(update={"url": home}),
         )
         settings = files.model_copy(
             update={

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.files import Document, FileError, Problem, load_document, validate
 from handlers.joining import BOUND
-from routing.organisation import AreaKind, Role
+from routing.organisation import BY_HAND, AreaKind, Role
 from storage import directory, queries
 from storage.ids import new_id
 from storage.secrets import Vault
@@ -25,6 +25,7 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,39}$")
 CommunityCode = r"[A-Za-z]{1,8}"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 CHANNELS = ("telegram", "wechat", "wecom")
+CHAT_CHANNELS = (*CHANNELS, BY_HAND)
 
 
 def _comparable(accounts: dict[str, str]) -> dict[str, str]:
@@ -186,7 +187,12 @@ def _member_problems(document: Document, roster: Roster) -> Iterator[Problem]:
             if post.from_ and post.to and post.to < post.from_:
                 yield document.problem(("members", row), f"{here} 的任期 to 早于 from")
         for channel, one in member.accounts.items():
-            if channel not in CHANNELS:
+            if channel == BY_HAND:
+                yield document.problem(
+                    ("members", row, "accounts"),
+                    f"{here} 的账号不能用 {BY_HAND}：它只用于 chats 里由人转发的群",
+                )
+            elif channel not in CHANNELS:
                 yield document.problem(
                     ("members", row, "accounts"),
                     f"{here} 的账号渠道 {channel} 不认识，可用：{'、'.join(CHANNELS)}",
@@ -203,10 +209,10 @@ def _chat_problems(document: Document, roster: Roster) -> Iterator[Problem]:
     for row, chat in enumerate(roster.chats):
         if chat.area not in areas:
             yield document.problem(("chats", row, "area"), f"chats[{row}] 的 area {chat.area} 不在 areas 里")
-        if chat.channel not in CHANNELS:
+        if chat.channel not in CHAT_CHANNELS:
             yield document.problem(
                 ("chats", row, "channel"),
-                f"chats[{row}] 的 channel {chat.channel} 不认识，可用：{'、'.join(CHANNELS)}",
+                f"chats[{row}] 的 channel {chat.channel} 不认识，可用：{'、'.join(CHAT_CHANNELS)}",
             )
         if chat.purpose != "staff":
             yield document.problem(

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from handlers import (
+    by_word,
+    byhand,
     chiefs,
     delivery,
     emergency,
@@ -24,9 +26,10 @@ from handlers import (
     together,
     welcome,
 )
-from handlers.desk import RefusalError, to_chat
+from handlers.desk import RefusalError
 from handlers.messages import Kind
 from handlers.turn import Turn
+from storage.tables import Notification
 
 _ANSWERS = {"submit", "more", "cancel", "category", "no_danger", "skip_place", "new_one", "add_to"}
 # These words are ordinary talk unless they were offered: “是” may answer anything.
@@ -63,12 +66,18 @@ def _is_order(turn: Turn) -> bool:
     return _kind(turn, Kind.TEXT) and orders.find(turn.office.texts, turn.message.text.strip()) is not None
 
 
+def _to_staff(said: Notification) -> bool:
+    """Said to a member as such; about a request an account is spoken to as its member's only."""
+    kind = said.chat.partition(":")[0]
+    return kind == "member" or (kind == "account" and said.request is not None)
+
+
 def _staff_offer(turn: Turn) -> bool:
-    return turn.tap is not None and turn.tap.offer.chat.startswith("member:")
+    return turn.tap is not None and _to_staff(turn.tap.offer)
 
 
 def _staff_card(turn: Turn) -> bool:
-    return turn.card is not None and turn.card.chat.startswith("member:") and turn.member is not None
+    return turn.card is not None and _to_staff(turn.card) and turn.member is not None
 
 
 def _staff_reply(turn: Turn) -> bool:
@@ -94,7 +103,7 @@ def _prompted(turn: Turn) -> bool:
 def _own_words(turn: Turn) -> bool:
     """A resident's own words, not a word that stands for a button, nor what staff write on their cards."""
     words = _private(turn) and bool(turn.message.text) and turn.tap is None and turn.command is None
-    return words and not _prompted(turn) and not _staff_card(turn)
+    return words and not by_word.asked(turn) and not _prompted(turn) and not _staff_card(turn)
 
 
 def _purpose(turn: Turn) -> bool:
@@ -127,6 +136,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("a group's new address", lambda t: _kind(t, Kind.MIGRATED), membership.left_alone),
     Entry("a joining code in a group", lambda t: joining.asked(t) and not _private(t), joining.in_group),
     Entry("a joining code", joining.asked, joining.bind),
+    Entry("a word with a number", by_word.asked, by_word.given),
     Entry("asking for leave", lambda t: _private(t) and leave.asked(t), leave.ask),
     Entry("what a look is for", _purpose, privacy.purpose_given),
     Entry("the text a button asked for", _prompted, tasks.prompted),
@@ -136,6 +146,7 @@ HANDLERS: tuple[Entry, ...] = (
     Entry("talk in a staff group", lambda t: t.group is not None, membership.left_alone),
     Entry("talk in another group", lambda t: not _private(t) and _kind(t, *_SPOKEN), membership.wrong_group),
     Entry("anything else in a group", lambda t: not _private(t), membership.left_alone),
+    Entry("posted by hand", lambda t: _staff_offer(t) and _action(t) == "posted", byhand.posted),
     Entry("merging, by button", lambda t: _staff_offer(t) and _action(t) in orders.TAPPED, orders.tapped),
     Entry("tap on a private card", lambda t: _staff_offer(t) and _action(t) in tasks.ACTIONS, tasks.tapped),
     Entry("what a look is for", lambda t: _staff_offer(t) and _action(t) == "purpose", privacy.purpose_given),
@@ -194,7 +205,7 @@ async def handle(turn: Turn) -> str:
 
 def _answer_to(turn: Turn) -> str:
     """Where a refusal is said: the group or private chat that the message came from."""
-    if turn.group is not None:
-        return to_chat(turn.group.id)
+    if turn.group is not None or by_word.asked(turn):
+        return turn.where
     staff = _staff_offer(turn) or _staff_card(turn) or (_prompted(turn) and turn.account.member)
     return turn.staff_reply_to if staff else turn.reply_to

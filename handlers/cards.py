@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_chat, to_member
+from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member
 from handlers.messages import Choice
 from routing.choose import candidates
 from routing.organisation import DISPATCHERS, LEADERS, Role
@@ -82,7 +82,7 @@ async def refresh(desk: Desk, request: ServiceRequest) -> None:
         if kind == "member":
             await _show_member(desk, request, key, card.args)
         elif kind == "chat":
-            await _show_group(desk, request, card.chat)
+            await show_group(desk, request, card.chat)
 
 
 # --- the member's private card ----------------------------------------------------------------
@@ -277,14 +277,8 @@ def _likely(request: ServiceRequest) -> list[str]:
 # --- the chiefs' group ------------------------------------------------------------------------
 
 
-async def post_to_group(desk: Desk, request: ServiceRequest) -> None:
-    """Post the short card in the nearest staff group; nothing of the resident's own words is in it."""
-    group = desk.office.organisation.staff_chat(request.area or request.community)
-    if group is not None and not request.sealed:
-        await _show_group(desk, request, to_chat(group.id))
-
-
-async def _show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
+async def show_group(desk: Desk, request: ServiceRequest, chat: str) -> None:
+    """The short card in a staff group; nothing of the resident's own words is in it."""
     if request.sealed:  # since the card was posted
         await _show_sealed(desk, request, chat)
         return
@@ -303,14 +297,14 @@ def _group_args(desk: Desk, request: ServiceRequest) -> dict[str, Any]:
     known = facts(desk, request)
     return {
         **known,
-        "place": _building(known["place"]),
+        "place": building(known["place"]),
         "claimed": _claim_line(desk, request),
         "seen": _count_line(desk, "seen_line", request.seen_by),
     }
 
 
 @lru_cache(maxsize=1000)
-def _building(place: str) -> str:
+def building(place: str) -> str:
     """A place as a group may see it, whatever the roster calls it."""
     return redact_for_group(place)
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from handlers import cards, lifecycle, tasks
 from handlers.capacity import who
-from handlers.desk import RefusalError, to_chat
+from handlers.desk import Desk, RefusalError
 from handlers.turn import Turn
 from routing.organisation import Member
 from routing.transitions import WITH_HANDLER, Actor, Event, Status
@@ -24,16 +24,33 @@ async def replied(turn: Turn) -> None:
 
 
 async def _act(turn: Turn, request: ServiceRequest | None, action: str) -> None:
+    """Where nobody has it any more, the card has changed for everybody: a late tap needs no answer."""
     if request is None:
         return
-    member = turn.member
-    if member is None or not turn.office.organisation.serves(member.code, request.area, turn.now):
-        await _refuse_stranger(turn, request)
-        return
-    cards.check_may_see(turn.desk, member.code, request)
-    if request.status not in WITH_HANDLER:
-        return  # the card has changed for everybody; a late tap needs no answer
-    await _ACTIONS[action](turn, request, member)
+    if not concerns(turn.desk, turn.member, request):
+        await refuse_stranger(turn, f"{turn.account.id}:{request.id}")
+    elif request.status in WITH_HANDLER:
+        await act(turn, request, action)
+
+
+def concerns(desk: Desk, member: Member | None, request: ServiceRequest) -> bool:
+    """Whether somebody may act on a request of this place, as far as its group goes.
+
+    Raises RefusalError for somebody from there whom a sealed request is closed to.
+    """
+    if member is None or not desk.office.organisation.serves(member.code, request.area, desk.now):
+        return False
+    cards.check_may_see(desk, member.code, request)
+    return True
+
+
+async def act(turn: Turn, request: ServiceRequest, action: str) -> None:
+    """One of ACTIONS by a member whom the request concerns, while somebody has it.
+
+    Raises RefusalError, with nothing changed, where it is for another member to do.
+    """
+    assert turn.member is not None  # noqa: S101 (the caller asked whether it concerns them)
+    await _ACTIONS[action](turn, request, turn.member)
 
 
 async def _claim(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -41,7 +58,7 @@ async def _claim(turn: Turn, request: ServiceRequest, member: Member) -> None:
     if request.claimed_by is not None:
         return
     request.claimed_by = member.code
-    turn.desk.record(request, "claim", who(member))
+    turn.desk.record(request, "claim", who(member), channel=turn.message.channel)
     if request.status is Status.ASSIGNED:
         await lifecycle.advance(turn.desk, request, Event.ACKNOWLEDGE, Actor.CHIEF, who(member))
     else:
@@ -61,11 +78,14 @@ async def _not_here(turn: Turn, request: ServiceRequest, member: Member) -> None
 
 
 async def _vote(turn: Turn, request: ServiceRequest, member: Member, vote: str) -> None:
-    turn.desk.record(request, vote, who(member))
+    turn.desk.record(request, vote, who(member), channel=turn.message.channel)
     await cards.refresh(turn.desk, request)
 
 
 async def _start(turn: Turn, request: ServiceRequest, member: Member) -> None:
+    """到场, said without a card, from somebody who has not claimed it yet claims it too."""
+    lifecycle.check(request, Event.START, Actor.CHIEF)
+    await _claim(turn, request, member)
     actor = _capacity(request, member)
     await lifecycle.advance(turn.desk, request, Event.START, actor, who(member))
 
@@ -74,7 +94,7 @@ async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
     """已处理 from somebody who has not claimed it yet claims it too."""
     await _claim(turn, request, member)
     _capacity(request, member)
-    tasks.ask_result(turn, request, to_chat(turn.group.id if turn.group else 0))
+    tasks.ask_result(turn, request, in_group=turn.group is not None and turn.card_at_hand)
 
 
 def _capacity(request: ServiceRequest, member: Member) -> Actor:
@@ -85,15 +105,10 @@ def _capacity(request: ServiceRequest, member: Member) -> Actor:
     raise RefusalError("claimed_by_other", number=request.number)
 
 
-async def _refuse_stranger(turn: Turn, request: ServiceRequest) -> None:
-    """Said once per person and request, without naming anybody: the group has its own budget."""
-    assert turn.group is not None  # noqa: S101 (the table of handlers matched on it)
-    await turn.desk.say_once(
-        f"stranger:{turn.account.id}:{request.id}",
-        to_chat(turn.group.id),
-        "not_on_roster",
-        reply_to=turn.tap.offer.ref if turn.tap else turn.message.ref,
-    )
+async def refuse_stranger(turn: Turn, key: str) -> None:
+    """Said once under the key, without naming anybody: the group has its own budget."""
+    ref = turn.tap.offer.ref if turn.tap else turn.message.ref
+    await turn.desk.say_once(f"stranger:{key}", turn.where, "not_on_roster", reply_to=ref)
 
 
 _ACTIONS: dict[str, Callable[[Turn, ServiceRequest, Member], Awaitable[None]]] = {
@@ -103,3 +118,4 @@ _ACTIONS: dict[str, Callable[[Turn, ServiceRequest, Member], Awaitable[None]]] =
     "start": _start,
     "finish": _finish,
 }
+ACTIONS = frozenset(_ACTIONS)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from handlers import cards, choosing, drafts, feedback, lifecycle, patrol
+from handlers import byhand, cards, choosing, drafts, feedback, lifecycle, patrol
 from handlers.cards import Brief
 from handlers.desk import Desk, RefusalError, Urgency, subject_of, to_member, to_resident
 from handlers.drafts import Draft, Source
@@ -156,7 +156,7 @@ async def assign_to(
     await _entrust(desk, request, Event.ASSIGN, member, actor, who, reasons)
     for one in in_charge(desk, request):
         await cards.post_to_member(desk, request, one, told)
-    await cards.post_to_group(desk, request)
+    await byhand.post_to_group(desk, request)
 
 
 async def pass_on(desk: Desk, request: ServiceRequest) -> str | None:
@@ -182,7 +182,7 @@ async def hand_over(
     """
     await _entrust(desk, request, Event.HAND_OVER, member, actor, who, reasons)
     await show_to_new(desk, request)
-    await cards.post_to_group(desk, request)
+    await byhand.post_to_group(desk, request)
     for resident in await cards.residents_of(desk, request):
         desk.say(
             to_resident(resident),

@@ -72,12 +72,14 @@ class Traits:
 class Envelope:
     """The little that is needed to store a message before anybody has read it.
 
-    `tap` is what the platform wants acknowledged at once, so that a pressed button stops spinning.
+    `tap` is what the platform wants acknowledged at once, so that a pressed button stops spinning. `channel`
+    is the one whose account the sender is, where that is another than the one it came by.
     """
 
     external: str
     sender: str
     tap: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

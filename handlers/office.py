@@ -41,6 +41,7 @@ class Office:
     digests: Schedule
     policies: PolicyCards
     notices: Notices
+    hand_page: str = ""  # where the pages behind the codes of posted texts are; empty where there are none
 
     @property
     def zone(self) -> ZoneInfo:

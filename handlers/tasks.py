@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from handlers import cards, feedback, filing, ladder, lifecycle, moves, replies
 from handlers.capacity import as_handler, leads, may_call_off, may_handle, supervises, who
-from handlers.desk import RefusalError, to_chat
+from handlers.desk import RefusalError, to_account
 from handlers.turn import Turn
 from routing.classify import decide
 from routing.organisation import Member
@@ -54,7 +54,7 @@ async def _reason(turn: Turn, request: ServiceRequest, member: Member) -> None:
 
 async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
     may_handle(turn, request, member)
-    ask_result(turn, request, turn.staff_reply_to)
+    ask_result(turn, request)
 
 
 async def _other_result(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -63,17 +63,22 @@ async def _other_result(turn: Turn, request: ServiceRequest, member: Member) -> 
     code = turn.tap.value if turn.tap else ""
     turn.conversation.prompt = {"kind": "result", "request": request.id, "code": code}
     result = turn.office.texts.label(f"result:{code}")
-    to = to_chat(turn.group.id) if turn.group else turn.staff_reply_to
-    turn.desk.say(to, "ask_other_result", request=request, number=request.number, result=result)
+    turn.desk.say(turn.where, "ask_other_result", request=request, number=request.number, result=result)
 
 
-def ask_result(turn: Turn, request: ServiceRequest, to: str) -> None:
-    """[办结]: a person must write what was done; the next text (in a group: reply) is that."""
+def ask_result(turn: Turn, request: ServiceRequest, *, in_group: bool = False) -> None:
+    """[办结]: a person must write what was done; the next text (in the group: reply) is that.
+
+    It is asked in private on the account that wrote, as that talk is where the answer is awaited.
+    """
     turn.conversation.prompt = {"kind": "result", "request": request.id, "code": "solved"}
-    reply_to = turn.tap.offer.ref if turn.tap and turn.group else None
-    template = "ask_result_group" if turn.group else "ask_result"
-    choices = () if turn.group else turn.desk.choices(*(f"result:{code}" for code in OTHER_RESULTS))
-    turn.desk.say(to, template, choices=choices, request=request, number=request.number, reply_to=reply_to)
+    if in_group:
+        ref = turn.tap.offer.ref if turn.tap else None
+        turn.desk.say(turn.where, "ask_result_group", request=request, number=request.number, reply_to=ref)
+        return
+    choices = turn.desk.choices(*(f"result:{code}" for code in OTHER_RESULTS))
+    to = to_account(turn.account.id)
+    turn.desk.say(to, "ask_result", choices=choices, request=request, number=request.number)
 
 
 async def _false_alarm(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -246,15 +251,19 @@ async def replied(turn: Turn) -> None:
     if request is None or member is None:
         raise RefusalError("not_on_roster")
     cards.check_may_see(turn.desk, member.code, request)
-    action = _WORDS.get(turn.command or "")
-    if action is not None:
-        await action(turn, request, member)
+    if turn.command in WORDS:
+        await worded(turn, request, member, turn.command)
     elif request.status is Status.TRIAGE:
         await classify(turn, request, member, _category_in(turn))
     elif turn.card is not None and turn.card.template == "letter":
         await _answer_letter(turn, request, member)
     else:
         await moves.word(turn, request, member, turn.message.text.strip())
+
+
+async def worded(turn: Turn, request: ServiceRequest, member: Member, command: str) -> None:
+    """One of WORDS, said by whoever has the request, does what the button on their card does."""
+    await _WORDS[command](turn, request, member)
 
 
 async def _answer_letter(turn: Turn, request: ServiceRequest, member: Member) -> None:
@@ -276,7 +285,15 @@ def _category_in(turn: Turn) -> str:
     return decision.category
 
 
-_WORDS = {"seen": _acknowledge, "claim": _start, "finish": _finish, "return": _return}
+_WORDS = {
+    "seen": _acknowledge,
+    "claim": _start,
+    "start": _start,
+    "finish": _finish,
+    "return": _return,
+    "not_here": _return,
+}
+WORDS = frozenset(_WORDS)
 
 
 Worded = Callable[[Turn, ServiceRequest, Member, str], Awaitable[None]]

@@ -1,5 +1,6 @@
 """The bot's sentences: looked up by name, filled with arguments, never written in code."""
 
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,14 @@ class Texts:
         """Which command somebody typed, as a Chinese word or a slash form; None where it is ordinary talk."""
         return self._commands.get(_bare(text))
 
+    def numbered(self, text: str) -> tuple[str, str] | None:
+        """The command and the number in “收到 37号” or “37号我去”; None for any other talk."""
+        if len(text) > _LONGEST:
+            return None
+        said = normalize(_MENTION.sub("", text)).rstrip(_END)
+        found = self._numbered[0].fullmatch(said) or self._numbered[1].fullmatch(said)
+        return (self._commands[found["word"]], found["number"]) if found else None
+
     def menu(self) -> dict[str, str]:
         """The slash commands, without the slash, each with its Chinese word."""
         return {word[1:]: words[0] for words in self.words.values() for word in words if word.startswith("/")}
@@ -46,6 +55,13 @@ class Texts:
     @cached_property
     def _commands(self) -> dict[str, str]:
         return {_bare(word): command for command, words in self.words.items() for word in words}
+
+    @cached_property
+    def _numbered(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        """The longest words come first, so that 知道了 is not read as 知道 and more."""
+        longest_first = sorted(self._commands, key=len, reverse=True)
+        word = f"(?P<word>{'|'.join(map(re.escape, longest_first))})"
+        return re.compile(f"{word}[:,]?{_NUMBER}"), re.compile(f"{_NUMBER}[:,]?{word}")
 
 
 class _Args(dict[str, Any]):
@@ -55,6 +71,9 @@ class _Args(dict[str, Any]):
         return ""
 
 
+_MENTION = re.compile(r"@\S+\s*")  # how a robot is called in groups
+_LONGEST = 80  # characters of a command with its number, and of a robot's name before it
+_NUMBER = r"#?(?P<number>[a-z]{1,8}\d{6}-\d{4,}|\d{1,5})号?"
 _END = "。.!!~,,"  # how people end a one-word answer
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from handlers.desk import Desk, to_member, to_resident
+from handlers.desk import Desk, to_account, to_chat, to_member, to_resident
 from handlers.messages import InboundMessage
 from handlers.office import Office
 from routing.manners import UNHEARD, Heard
@@ -122,6 +122,16 @@ class Turn:
     def reply_to(self) -> str:
         """Where a private answer to a resident goes."""
         return to_resident(self.home().id)
+
+    @property
+    def card_at_hand(self) -> bool:
+        """Whether the message answers a card of ours: then replies in the group can be told apart."""
+        return self.tap is not None or self.card is not None
+
+    @property
+    def where(self) -> str:
+        """Where the message came from: the staff group, or this account's private chat."""
+        return to_chat(self.group.id) if self.group is not None else to_account(self.account.id)
 
     @property
     def staff_reply_to(self) -> str:

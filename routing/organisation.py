@@ -123,10 +123,14 @@ class Member:
         return self.name[:1]
 
 
+BY_HAND = "byhand"  # the channel of a group that no bot may enter: people post there, and answer elsewhere
+
+
 @dataclass(frozen=True, slots=True)
 class StaffChat:
     id: int
     area: str
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from routing import organisation
-from routing.organisation import AreaKind, Organisation, Role, StaffChat
+from routing.organisation import BY_HAND, AreaKind, Organisation, Role, StaffChat
 from storage import queries
 from storage.ids import new_id
 from storage.tables import Appointment, Area, Chat, Deadline, DeadlineState, Json, Leave, Member
@@ -50,7 +50,7 @@ def load(session: Session) -> Organisation:
             for one in session.scalars(select(Appointment).order_by(Appointment.id))
         ),
         chats=tuple(
-            StaffChat(one.id, one.area)
+            StaffChat(one.id, one.area, one.channel == BY_HAND)
             for one in session.scalars(select(Chat).where(Chat.active, Chat.purpose == "staff"))
         ),
         leaves=tuple(

@@ -21,6 +21,7 @@ from storage.tables import (
     Deadline,
     DeadlineState,
     Endorsement,
+    HandCode,
     Json,
     Leave,
     Letter,
@@ -220,12 +221,38 @@ def _concerns(resident: int) -> ColumnElement[bool]:
 
 def open_by_short_number(session: Session, community: str, short: int) -> ServiceRequest | None:
     """“37号” in a member's mouth: the community's newest open request whose number ends so."""
+    return next(iter(all_open_by_short_number(session, [community], short)), None)
+
+
+def all_open_by_short_number(
+    session: Session, communities: Collection[str], short: int
+) -> list[ServiceRequest]:
+    """Every open request whose number ends so, newest first: each day has its own 37."""
     query = select(ServiceRequest).where(
-        ServiceRequest.community == community,
+        ServiceRequest.community.in_(communities),
         ServiceRequest.status.in_(OPEN),
         ServiceRequest.number.like(f"%-{short:04d}"),
     )
-    return session.scalar(query.order_by(ServiceRequest.id.desc()).limit(1))
+    return list(session.scalars(query.order_by(ServiceRequest.id.desc())))
+
+
+def hand_code(session: Session, request: int, chat: int, now: datetime) -> HandCode | None:
+    """The code that stands for the request in a group where people post by hand, while it can be used."""
+    query = select(HandCode).where(
+        HandCode.request == request, HandCode.chat == chat, HandCode.expires_at > now
+    )
+    return session.scalar(query.limit(1))
+
+
+def is_hand_code(session: Session, code: str, now: datetime) -> bool:
+    """Whether somebody can be answering with this code now."""
+    found = session.get(HandCode, code)
+    return found is not None and now < found.expires_at
+
+
+def forget_hand_code(session: Session, code: HandCode) -> None:
+    session.delete(code)
+    session.flush()
 
 
 def notes(session: Session, request: int, *kinds: str) -> list[Note]:

@@ -107,7 +107,7 @@ async def test_looking_at_the_door_leaves_nothing_behind(yueshi: Town, phone: Br
 
 
 async def test_an_upload_stays_only_until_it_is_ours(yueshi: Town, phone: Browser, tmp_path: Path) -> None:
-    channel = yueshi.app.web
+    channel = yueshi.app.platforms.web
     assert channel is not None
     await phone.scans("YS-1-3")
     await phone.writes("楼道灯坏了", photo())
