@@ -9,6 +9,7 @@ from tests.bench.limits import pacing, start
 from tests.bench.path import path
 from tests.bench.report import Figure
 from tests.bench.route import route
+from tests.bench.wechat import wechat
 
 Row = Callable[[Bench], Awaitable[list[Figure]]]
 ROWS: dict[str, Row] = {
@@ -19,12 +20,13 @@ ROWS: dict[str, Row] = {
     "start": start,
     "clocks": clocks,
     "route": route,
+    "wechat": wechat,
 }
 
 
 def steps(name: str, sizes: Sizes) -> int:
     """How often a row says where it is: the length of the progress bar."""
-    runs = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1, "route": 0}
+    runs = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1, "route": 0, "wechat": 2}
     each = runs[name] * sizes.repetitions
     extra = {
         "wire": 1,
@@ -34,5 +36,6 @@ def steps(name: str, sizes: Sizes) -> int:
         "start": 0,
         "clocks": 0,
         "route": 1,
+        "wechat": 1,
     }
     return each + int(extra[name])

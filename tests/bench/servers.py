@@ -13,6 +13,7 @@ from socket import socket
 
 import psutil
 
+from bot.sandbox.sealing import Sealer
 from tests.bench.people import write_roster
 from tests.bench.wire import HOST, Caller, Stub
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "1:bench"
 SECRET = "bench-secret"
 WEBHOOK = "/telegram/webhook"
+WECHAT = Sealer("benchtoken", "a" * 42 + "A", "wxbench")  # no secret: it is known to the bench alone
 _START_WITHIN = 60.0
 _STOP_WITHIN = 15.0
 _LOG_SHOWN = 2_000  # characters
@@ -48,8 +50,8 @@ class Running:
         return float(self.process.memory_info().rss) / 1e6
 
     @asynccontextmanager
-    async def caller(self, connections: int) -> AsyncIterator[Caller]:
-        caller = Caller(self.port, WEBHOOK, {"X-Telegram-Bot-Api-Secret-Token": SECRET})
+    async def caller(self, connections: int, path: str = WEBHOOK) -> AsyncIterator[Caller]:
+        caller = Caller(self.port, path, {"X-Telegram-Bot-Api-Secret-Token": SECRET})
         await caller.open(connections)
         try:
             yield caller
@@ -136,6 +138,21 @@ def _variables(folder: Path, stub: Stub, port: int, pacing: dict[str, str]) -> d
         "HUIYIN_SECRET_KEY": "a secret key for the bench only",
         "HUIYIN_WEB__PORT": str(port),
         **{f"HUIYIN_CHANNELS__TELEGRAM__{name}": value for name, value in telegram.items()},
+        **{f"HUIYIN_CHANNELS__WECHAT__{name}": value for name, value in _wechat(stub, pacing).items()},
+    }
+
+
+def _wechat(stub: Stub, pacing: dict[str, str]) -> dict[str, str]:
+    base = f"http://{HOST}:{stub.port}"
+    return {
+        "APP_ID": WECHAT.receiver,
+        "SECRET": "bench-secret",
+        "TOKEN": WECHAT.token,
+        "AES_KEY": WECHAT.aes_key,
+        "API_BASE": base,
+        "PAGES_BASE": base,
+        "OPEN_BASE": base,
+        **{f"PACING__{name}": value for name, value in pacing.items()},
     }
 
 

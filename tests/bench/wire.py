@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -66,6 +66,7 @@ class _Line(asyncio.Protocol):
         if found is None:
             return
         done, self._done = self._done, None
+        self._caller.body = found[1]
         self._caller.free(self)
         if done is not None:
             done(int(found[0][9:12]))
@@ -82,14 +83,18 @@ class _Line(asyncio.Protocol):
 
 
 class Caller:
-    """A fixed number of connections to one server; what finds none free waits in line."""
+    """A fixed number of connections to one server; what finds none free waits in line.
+
+    `body` is that of the answer which is just being handed over.
+    """
 
     def __init__(self, port: int, path: str, headers: dict[str, str] | None = None) -> None:
+        self.body = b""
         self._port = port
         given = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+        self._path = path
         self._head = (
-            f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{given}"
-            "Content-Length: "
+            f" HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n{given}Content-Length: "
         ).encode()
         self._lines: list[_Line] = []
         self._free: deque[_Line] = deque()
@@ -118,11 +123,12 @@ class Caller:
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
-    def post(self, body: bytes, done: Done) -> None:
+    def post(self, body: bytes, done: Done, query: str = "") -> None:
         """Send now or as soon as a connection is free; `done` gets the status, 0 for none."""
         if self._closed:
             return  # a card that came after the row had ended
-        raw = self._head + str(len(body)).encode() + _END + body
+        asked = f"POST {self._path}{query}".encode()
+        raw = asked + self._head + str(len(body)).encode() + _END + body
         while self._free:
             line = self._free.popleft()
             if line.alive:
@@ -162,7 +168,8 @@ class Call(msgspec.Struct):
     """What a bot sends us, as far as the bench looks at it."""
 
     chat_id: str | int = 0
-    text: str = ""
+    touser: str = ""  # WeChat's name for it
+    text: Any = ""  # WeChat's is an object
     reply_markup: Keyboard | None = None
 
     def button(self, label: str) -> str | None:
@@ -177,6 +184,10 @@ _decode = msgspec.json.Decoder(Call).decode
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     b'{"ok":true,"result":{"message_id":%d}}'
+)
+_TOKEN = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 43\r\n\r\n"
+    b'{"access_token":"bench","expires_in":7200} '
 )
 _BARE = len(b'{"ok":true,"result":{"message_id":}}')
 
@@ -198,9 +209,11 @@ class Stub:
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         now = time.perf_counter()
-        method = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+        method = head.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
         if method == "setWebhook":
             self.registered.set()
+        if method == "stable_token":
+            return _TOKEN
         self._count += 1
         self.seen(now, method, _decode(body) if body[:1] == b"{" else Call())
         return _ANSWER % (_BARE + len(str(self._count)), self._count)
