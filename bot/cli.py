@@ -29,6 +29,8 @@ app = typer.Typer(
 roster_app = typer.Typer(no_args_is_help=True, help="The office's roster: areas, members, staff groups.")
 app.add_typer(roster_app, name="roster")
 app.add_typer(rules_app, name="rules")
+wechat_app = typer.Typer(no_args_is_help=True, help="The service account at WeChat.")
+app.add_typer(wechat_app, name="wechat")
 
 
 def main() -> None:
@@ -112,7 +114,10 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "notices.yaml", "roster.yaml")
+    names = (
+        *("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "notices.yaml"),
+        *("wechat-menu.yaml", "roster.yaml"),
+    )
     for name in ("rules", "texts", *names):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was copied")
@@ -128,6 +133,7 @@ def init(folder: Path) -> None:
         f"together_file: {folder}/together.yaml",
         f"digests_file: {folder}/digests.yaml",
         f"notices_file: {folder}/notices.yaml",
+        f"menu_file: {folder}/wechat-menu.yaml",
     ]
     out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
 
@@ -239,6 +245,23 @@ def roster_codes(
         store.close()
     for one in printed:
         out.print(f"{one.member}  {one.name}  绑定 {one.code}")
+
+
+# --- the service account ----------------------------------------------------------------------
+
+
+@wechat_app.command("menu")
+@refusing
+def wechat_menu(
+    show: Annotated[bool, typer.Option("--show", help="only say what is there now")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put the menu of the menu file under the service account's talks, and say what is there now."""
+    from bot.wechat_menu import lines, put_up, shown
+
+    settings = settings_for(config, log_level="warning")
+    menu = asyncio.run(shown(settings) if show else put_up(settings))
+    out.print("\n".join(lines(menu)) or "there is no menu")
 
 
 # --- codes, classification, replay ------------------------------------------------------------

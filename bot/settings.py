@@ -235,6 +235,7 @@ class _Fields(_Model):
     together_file: Path = DEFAULTS / "together.yaml"
     digests_file: Path = DEFAULTS / "digests.yaml"
     notices_file: Path = DEFAULTS / "notices.yaml"
+    menu_file: Path = DEFAULTS / "wechat-menu.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""
