@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from bot.files import FileError, Problem, load_document, validate
 
@@ -299,6 +299,11 @@ def load_settings(path: Path | None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise ConfigError("\n".join(_environment_problem(one) for one in error.errors())) from None
+    except SettingsError:
+        variable = f"{PREFIX}CHANNELS__WECOM__ROBOT_KEYS"
+        raise ConfigError(
+            f"environment: {variable} or the like is not JSON, as several values must be"
+        ) from None
     _check_safe(settings)
     return settings
 
