@@ -16,7 +16,7 @@ from bot.probing import Line, probe_all
 from bot.sandbox.faults import Fault, FaultKind
 from bot.sandbox.official.spec import OfficialSpec, Permission
 from bot.sandbox.server import Running, WecomSpec, build, serve
-from bot.settings import DEFAULTS, Settings
+from bot.settings import DEFAULTS, ConfigError, Settings, load_settings
 from handlers.notices import Form, Notices
 from storage import schema
 
@@ -25,6 +25,7 @@ APP, KEY, SECRET = "wx00000000000000aa", "a" * 43, "the-secret-itself"
 CORP, AGENT = "ww00000000000000aa", 1000002
 FIELDS = ("character_string1", "thing2", "time3")
 ALL = frozenset(Permission)
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def form(template: str = "", subscription: str = "", fields: tuple[str, ...] = FIELDS) -> Notices:
@@ -133,13 +134,15 @@ async def test_row_23_consent_is_of_no_matter_where_none_is_asked_for() -> None:
         (form("T", fields=("thing2",)), "wechat template", False, "fills thing2: make them the same"),
         (form("T", fields=(*FIELDS, "thing9")), "wechat template", False, "thing9, time3: make them"),
         (form("T"), "wechat template", True, "T is there"),
+        (form("T-old"), "wechat template", True, "T-old is there"),
         (form("", "S"), "wechat subscription", True, "S is there"),
     ],
 )
 async def test_templates_are_compared_with_the_accounts(
     notices: Notices, subject: str, fine: bool, says: str
 ) -> None:
-    async with sandbox(official(templates=("T", "S"), fields={"T": FIELDS})) as running:
+    fields = {"T": FIELDS, "T-old": ("first", *FIELDS, "remark")}
+    async with sandbox(official(templates=(*fields, "S"), fields=fields)) as running:
         lines = await probe_all(settings(running.base_url), notices)
     found = about(lines, subject)
     assert found[0] is fine
@@ -280,6 +283,17 @@ async def test_the_page_is_looked_at_without_asking_it(url: str, says: str) -> N
 async def test_without_platforms_nothing_is_asked() -> None:
     lines = await probe_all(Settings(), None)
     assert [words.split(" (")[0] for _, _, words in lines][:2] == ["not configured", "not configured"]
+
+
+@pytest.mark.parametrize("name", ["deploy-wechat.md", "deploy-wecom.md"])
+def test_the_documents_name_variables_that_exist(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    told = re.findall(r"HUIYIN_[A-Z_]*[A-Z]", (DOCS / name).read_text(encoding="utf-8"))
+    assert len(set(told)) >= 7
+    for variable in told:
+        monkeypatch.setenv(variable, "{}")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(None)
+    assert "unknown variable" not in str(refused.value)
 
 
 def test_check_says_how_many_codes_are_used(tmp_path: Path) -> None:
