@@ -4,25 +4,29 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
+from bot import scenes
 from bot.app import secret_key
 from bot.cards import cards_notes, load_cards
+from bot.channels import facts
 from bot.digests import load_digests
 from bot.files import FileError
 from bot.limits import calendar_note, load_limits
 from bot.manners import load_manners
 from bot.mediastore import media_store
 from bot.notices import load_notices
+from bot.probing import Line, probe_all
 from bot.roles import load_roles
 from bot.rules import load_rules
 from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
 from bot.together import load_together
+from bot.wechat_menu import load_menu
+from handlers.notices import Notices
 from storage import schema
 from storage.schema import Standing
-from storage.store import StoreError, sqlite_path
-
-Line = tuple[str, bool, str]
+from storage.store import Store, StoreError, sqlite_path
 
 
 def check_all(settings: Settings) -> Iterator[Line]:
@@ -33,8 +37,10 @@ def check_all(settings: Settings) -> Iterator[Line]:
     yield from _calendar(settings)
     yield from _cards(settings)
     yield _database(settings)
+    yield from _scenes(settings)
     yield asyncio.run(_photos(settings))
     yield asyncio.run(_telegram(settings))
+    yield from asyncio.run(probe_all(settings, _notices(settings)))
 
 
 def _secret(settings: Settings) -> Line:
@@ -56,6 +62,7 @@ def _files(settings: Settings) -> Iterator[Line]:
         ("digests", settings.digests_file, load_digests),
         ("cards", settings.cards_file, load_cards),
         ("notices", settings.notices_file, load_notices),
+        ("menu", settings.menu_file, load_menu),
     ):
         try:
             load(path)
@@ -114,6 +121,35 @@ async def _photos(settings: Settings) -> Line:
     except (ConfigError, OSError) as error:
         return "photos", False, str(error)
     return "photos", found == b"huiyin check", "media_url is written to and read"
+
+
+def _scenes(settings: Settings) -> Iterator[Line]:
+    """Permanent codes of the service account are few: how many are used."""
+    account = settings.channels.wechat.app_id
+    with contextlib.suppress(StoreError):
+        path = sqlite_path(settings.database_url)
+        if account and schema.standing(path) is Standing.CURRENT:
+            used = asyncio.run(_used(path, account))
+            note = scenes.warning(used)
+            yield (
+                "wechat codes",
+                True,
+                f"WARNING {note}" if note else f"{used} of {facts.MOST_SCENES} are used",
+            )
+
+
+async def _used(path: Path, account: str) -> int:
+    store = Store(path)
+    try:
+        return await store.read(scenes.count, account)
+    finally:
+        store.close()
+
+
+def _notices(settings: Settings) -> Notices | None:
+    with contextlib.suppress(FileError):
+        return load_notices(settings.notices_file)
+    return None
 
 
 async def _telegram(settings: Settings) -> Line:

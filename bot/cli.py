@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.command import ConfigOption, out, refuse, refusing, settings_for
+from bot.orders import Format, Order, Paper, Through
 from bot.rules.commands import rules_app
 from bot.settings import DEFAULTS, ConfigError
 from storage.store import StoreError
@@ -28,6 +29,8 @@ app = typer.Typer(
 roster_app = typer.Typer(no_args_is_help=True, help="The office's roster: areas, members, staff groups.")
 app.add_typer(roster_app, name="roster")
 app.add_typer(rules_app, name="rules")
+wechat_app = typer.Typer(no_args_is_help=True, help="The service account at WeChat.")
+app.add_typer(wechat_app, name="wechat")
 
 
 def main() -> None:
@@ -111,7 +114,10 @@ def backup(file: Path, config: ConfigOption = None) -> None:
 def init(folder: Path) -> None:
     """Copy the configuration, rules, texts, limits, roles and a sample roster into FOLDER, to edit there."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "notices.yaml", "roster.yaml")
+    names = (
+        *("limits.yaml", "roles.yaml", "together.yaml", "digests.yaml", "notices.yaml"),
+        *("wechat-menu.yaml", "roster.yaml"),
+    )
     for name in ("rules", "texts", *names):
         if (folder / name).exists():
             raise ConfigError(f"{folder / name} exists already; nothing was copied")
@@ -127,6 +133,7 @@ def init(folder: Path) -> None:
         f"together_file: {folder}/together.yaml",
         f"digests_file: {folder}/digests.yaml",
         f"notices_file: {folder}/notices.yaml",
+        f"menu_file: {folder}/wechat-menu.yaml",
     ]
     out.print(f"{folder} is ready to edit. Put these lines into config.yaml:", *lines, sep="\n")
 
@@ -240,39 +247,71 @@ def roster_codes(
         out.print(f"{one.member}  {one.name}  绑定 {one.code}")
 
 
+# --- the service account ----------------------------------------------------------------------
+
+
+@wechat_app.command("menu")
+@refusing
+def wechat_menu(
+    show: Annotated[bool, typer.Option("--show", help="only say what is there now")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put the menu of the menu file under the service account's talks, and say what is there now."""
+    from bot.wechat_menu import lines, put_up, shown
+
+    settings = settings_for(config, log_level="warning")
+    menu = asyncio.run(shown(settings) if show else put_up(settings))
+    out.print("\n".join(lines(menu)) or "there is no menu")
+
+
 # --- codes, classification, replay ------------------------------------------------------------
-
-
-class QrChannel(StrEnum):
-    TELEGRAM = "telegram"
-    WEB = "web"
-
-
-class QrFormat(StrEnum):
-    LINK = "link"
-    SVG = "svg"
-    PNG = "png"
 
 
 @app.command()
 @refusing
 def qr(
-    area: Annotated[str, typer.Option(help="the area's code in the roster")],
-    channel: Annotated[QrChannel, typer.Option(help="what the code opens")] = QrChannel.TELEGRAM,
-    format_: Annotated[QrFormat, typer.Option("--format")] = QrFormat.LINK,
-    output: Annotated[Path | None, typer.Option(help="the file to write; standard output by default")] = None,
+    area: Annotated[str | None, typer.Option(help="the place's code in the roster")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="every place with none below it, a file for each")
+    ] = False,
+    channel: Annotated[
+        Through | None, typer.Option(help="where the code leads; the first that is configured by default")
+    ] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", help="poster is an SVG; poster-png and pdf need a Chinese font here")
+    ] = Format.LINK,
+    paper: Annotated[Paper, typer.Option(help="of posters")] = Paper.A4,
+    font: Annotated[Path | None, typer.Option(help="a Chinese font file for poster-png and pdf")] = None,
+    expires: Annotated[
+        int | None, typer.Option(min=1, help="days, for a code of WeChat that is not to last for ever")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="the file to write, standard output by default; with --all the folder, codes by default"
+        ),
+    ] = None,
     new: Annotated[
         bool, typer.Option(help="revoke the earlier code of this area and make a new one")
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """The QR code of a place, as a link or a picture."""
-    from bot.codes import Opens, link_for, picture
+    """The QR code of a place, as a link, a picture or a poster."""
+    from bot.printing import choose, print_all, print_one, write
 
-    link = link_for(settings_for(config), area, Opens(channel), renew=new)
-    body = (link + "\n").encode() if format_ is QrFormat.LINK else picture(link, format_.value)
+    if (area is None) is not all_:
+        raise typer.BadParameter("give either --area CODE or --all")
+    settings = settings_for(config, log_level="warning")
+    lasts = timedelta(days=expires) if expires is not None else None
+    order = Order(choose(settings, channel), format_, lasts, new, paper, font)
+    if area is None:
+        folder = output or Path("codes")
+        printed = asyncio.run(print_all(settings, order, folder))
+        out.print(f"{printed} codes are in {folder}")
+        return
+    body = asyncio.run(print_one(settings, order, area))
     if output is not None:
-        output.write_bytes(body)
+        write(output, body)
     else:
         sys.stdout.buffer.write(body)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from bot.files import FileError, Problem, load_document, validate
 
@@ -235,6 +235,7 @@ class _Fields(_Model):
     together_file: Path = DEFAULTS / "together.yaml"
     digests_file: Path = DEFAULTS / "digests.yaml"
     notices_file: Path = DEFAULTS / "notices.yaml"
+    menu_file: Path = DEFAULTS / "wechat-menu.yaml"
     live: bool = False
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""
@@ -298,6 +299,11 @@ def load_settings(path: Path | None) -> Settings:
         settings = Settings(**values)
     except ValidationError as error:
         raise ConfigError("\n".join(_environment_problem(one) for one in error.errors())) from None
+    except SettingsError:
+        variable = f"{PREFIX}CHANNELS__WECOM__ROBOT_KEYS"
+        raise ConfigError(
+            f"environment: {variable} or the like is not JSON, as several values must be"
+        ) from None
     _check_safe(settings)
     return settings
 

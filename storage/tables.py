@@ -194,15 +194,13 @@ class QrToken(Base):
 
 
 class Scene(Base):
-    """A parametric code of a service account for a QR token; permanent ones are few and cannot be deleted."""
+    """A permanent parametric code of a service account for a QR token: they are few and cannot be deleted."""
 
     __tablename__ = "scene"
     token: Mapped[str] = mapped_column(_to("qr_token.token"), primary_key=True)
     account: Mapped[str] = mapped_column(String(40), primary_key=True)
     url: Mapped[str]
-    ticket: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
 
 
 class HandCode(Base):

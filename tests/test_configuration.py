@@ -62,6 +62,7 @@ def test_a_wrong_file_is_refused_with_line_and_key(tmp_path: Path, text: str, sa
         ("HUIYIN_NONSENSE", "1", "HUIYIN_NONSENSE"),
         ("HUIYIN_WEB__PORT", "many", "HUIYIN_WEB__PORT"),
         ("HUIYIN_CHANNELS__TELEGRAM__TOKEN", "1:real", "live"),
+        ("HUIYIN_CHANNELS__WECOM__ROBOT_KEYS", "1:real", "not JSON"),
     ],
 )
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:

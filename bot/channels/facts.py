@@ -26,6 +26,8 @@ MEDIA_LIVES = timedelta(days=3)  # temporary media on the platform (official)
 TOKEN_RENEWED_EARLY = 300  # seconds; both tokens work in that time (official, stable_token)
 MINUTE_QUOTA_PAUSE = 60.0  # seconds after 45011
 MENU_BUTTONS, MENU_SUB_BUTTONS = 3, 5  # (unverified on the present page)
+MENU_NAME, MENU_SUB_NAME = 16, 60  # bytes of UTF-8; phones show about 4 and 8 characters (unverified)
+MENU_KEY, MENU_URL = 128, 1024  # bytes (unverified)
 
 # --- WeCom -------------------------------------------------------------------------------------
 PER_MEMBER_MINUTE, PER_MEMBER_HOUR = 30, 1000  # more is dropped without an error (official)

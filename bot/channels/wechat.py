@@ -1,8 +1,8 @@
 """The WeChat 服务号: opens what its platform calls us with, answers in the same call, and sends."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from urllib.parse import quote, urlencode
@@ -55,6 +55,7 @@ _NOT_OURS = {48001}  # our account may not do this at all
 _UNREACHABLE = {43004, 43019, 48002, 50005, 40003}
 _NO_MENU = {45098, 40200}  # too long for a menu; an account of a kind that has none
 _GONE = {40007}
+_NO_BUTTONS = 46003
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """Why the platform did not do it."""
+    """Why the platform did not do it; its own code where it gave one."""
 
     reason: str
+    errcode: int = field(default=0, compare=False)
 
 
 class _Bodies:
@@ -280,7 +282,7 @@ class WechatChannel:
             wanted |= {"action_name": "QR_STR_SCENE", "expire_seconds": int(lasts.total_seconds())}
         answer = await self._api.post("cgi-bin/qrcode/create", wanted)
         if not isinstance(answer, Reply) or not answer.ok:
-            return NotDone(_reason(answer))
+            return _not_done(answer)
         ticket = quote(str(answer.body.get("ticket", "")), safe="")
         picture = f"{self._settings.pages_base}/cgi-bin/showqrcode?ticket={ticket}"
         return Scene(str(answer.body.get("url", "")), picture)
@@ -295,7 +297,17 @@ class WechatChannel:
         if not 1 <= len(menu) <= facts.MENU_BUTTONS or not all(1 <= len(one) <= most for one in subs):
             raise ValueError(f"at most {facts.MENU_BUTTONS} buttons, with at most {most} under each")
         answer = await self._api.post("cgi-bin/menu/create", {"button": _menu(menu)})
-        return None if isinstance(answer, Reply) and answer.ok else NotDone(_reason(answer))
+        return None if isinstance(answer, Reply) and answer.ok else _not_done(answer)
+
+    async def menu(self) -> Menu | NotDone:
+        """The buttons as they are now; empty where there are none."""
+        answer = await self._api.get("cgi-bin/menu/get")
+        if isinstance(answer, Reply) and answer.errcode == _NO_BUTTONS:
+            return {}
+        if not isinstance(answer, Reply) or not answer.ok:
+            return _not_done(answer)
+        found = answer.body.get("menu")
+        return dict(_targets(found if isinstance(found, dict) else {}, "button"))
 
     def sign_in(self, back: str, state: str) -> str:
         """The address that sends a browser inside WeChat to `back`, with a code for `who`."""
@@ -313,7 +325,7 @@ class WechatChannel:
             grant_type="authorization_code",
         )
         openid = answer.body.get("openid") if isinstance(answer, Reply) and answer.ok else None
-        return openid if isinstance(openid, str) and openid else NotDone(_reason(answer))
+        return openid if isinstance(openid, str) and openid else _not_done(answer)
 
     async def describe(self) -> tuple[bool, str]:
         """Whether the platform takes our secret and lets the account do what only a verified 服务号 may."""
@@ -355,11 +367,26 @@ def _menu_button(name: str, target: str | Mapping[str, str]) -> dict[str, object
     return {"type": "click", "name": name, "key": target}
 
 
+def _targets(found: dict[str, object], key: str) -> Iterator[tuple[str, "str | dict[str, str]"]]:
+    """The buttons below `key`; of kinds that are not ours the kind stands for what they do."""
+    buttons = found.get(key)
+    for one in buttons if isinstance(buttons, list) else ():
+        if one.get("sub_button"):
+            below = _targets(one, "sub_button")
+            yield str(one["name"]), {name: target for name, target in below if isinstance(target, str)}
+        else:
+            yield str(one["name"]), str(one.get("url") or one.get("key") or one.get("type", ""))
+
+
 def _until_midnight(now: datetime) -> float:
     """Seconds until the platform's quotas begin anew."""
     local = now.astimezone(_ZONE)
     tomorrow = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (tomorrow - local).total_seconds()
+
+
+def _not_done(answer: Answer) -> NotDone:
+    return NotDone(_reason(answer), answer.errcode if isinstance(answer, Reply) else 0)
 
 
 def _reason(answer: Answer) -> str:

@@ -205,8 +205,10 @@ def get_agent(corp: Corp, call: Call) -> Wire:
     return {
         "agentid": corp.spec.agent_id,
         "name": corp.spec.name,
-        "close": 0,
+        "close": int(corp.spec.closed),
+        "home_url": corp.spec.home_url,
         "allow_userinfos": {"user": users},
+        "allow_partys": {"partyid": [1] if corp.spec.for_all else []},
     }
 
 

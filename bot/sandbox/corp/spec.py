@@ -30,6 +30,9 @@ class WecomSpec:
     bot_id: str = "aib-sandbox"
     bot_name: str = "回音"
     members: Sequence[str] = ()
+    closed: bool = False
+    home_url: str = ""
+    for_all: bool = True  # the whole company sees the app
     answer_within: float = 5.0
 
     def __post_init__(self) -> None:

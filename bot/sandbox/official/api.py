@@ -43,6 +43,7 @@ class Api:
         return [
             Route("/cgi-bin/showqrcode", self.show_code),
             Route("/cgi-bin/{path:path}", self.call, methods=["GET", "POST"]),
+            Route("/wxaapi/{path:path}", self.call, methods=["GET", "POST"]),
             Route("/sns/oauth2/access_token", self.tell_who),
             Route("/connect/oauth2/authorize", self.ask_consent),
         ]

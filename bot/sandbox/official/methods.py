@@ -1,7 +1,7 @@
 """The API's methods as functions of the account; a refusal is a RefusedError with the platform's code."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -128,6 +128,20 @@ def _fields(account: Account, asked: Asked) -> str:
         raise RefusedError(47003)
     shown = {name: as_shown(one["value"]) for name, one in data.items() if name not in limits.UNSHOWN_FIELDS}
     return "\n".join(f"{name}：{value}" for name, value in shown.items())
+
+
+def list_templates(account: Account, asked: Asked) -> Wire:
+    return {"template_list": [{"template_id": name, **about} for name, about in _described(account)]}
+
+
+def list_notices(account: Account, asked: Asked) -> Wire:
+    return {"data": [{"priTmplId": name, "type": 2, **about} for name, about in _described(account)]}
+
+
+def _described(account: Account) -> Iterator[tuple[str, Wire]]:
+    for name in account.spec.templates:
+        lines = [f"{one}:{{{{{one}.DATA}}}}" for one in account.spec.fields.get(name, ())]
+        yield name, {"title": name, "content": "\n".join(lines), "example": ""}
 
 
 # Media
@@ -274,6 +288,8 @@ METHODS = {
     "message/custom/send": Entry("POST", send_service, Permission.SERVICE),
     "message/template/send": Entry("POST", send_template, Permission.TEMPLATE),
     "message/subscribe/bizsend": Entry("POST", send_notice, Permission.SUBSCRIPTION),
+    "template/get_all_private_template": Entry("GET", list_templates, Permission.TEMPLATE),
+    "newtmpl/gettemplate": Entry("GET", list_notices, Permission.SUBSCRIPTION),
     "media/upload": Entry("POST", upload),
     "qrcode/create": Entry("POST", create_code, Permission.SCENES),
     "menu/create": Entry("POST", create_menu, Permission.MENU),

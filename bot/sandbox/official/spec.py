@@ -1,5 +1,6 @@
 """What the office has set up at the platform: its service account, and what that may do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ class OfficialSpec:
     mode: Mode = Mode.SAFE
     verified: bool = True
     templates: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of templates, where they are known
     permissions: frozenset[Permission] = frozenset(Permission)
     answer_within: float = 5.0
     original: str = "gh_5a11d0b0c5e4"  # the account's own name in every message

@@ -38,9 +38,7 @@ def upgrade() -> None:
         sa.Column("token", sa.String(64), nullable=False),
         sa.Column("account", sa.String(40), nullable=False),
         sa.Column("url", sa.String(), nullable=False),
-        sa.Column("ticket", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["token"], ["qr_token.token"], initially="DEFERRED", deferrable=True),
         sa.PrimaryKeyConstraint("token", "account"),
     )
