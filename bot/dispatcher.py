@@ -116,7 +116,7 @@ class Dispatcher:
         It counts as sent with this batch, so that the platform's repetition of the message gets it again.
         """
         message, desk = turn.message, turn.desk
-        said = [one for one in desk.since(before) if one.chat in _chats_of(turn)]
+        said = [one for one in desk.since(before) if one.chat in _heard_in(turn)]
         for one in said:
             one.answers = turn.message_id
             if message.code is not None and message.tapped is None:
@@ -283,6 +283,11 @@ def _chats_of(turn: Turn) -> list[str]:
     if account.member is not None:
         chats.append(to_member(account.member))
     return chats
+
+
+def _heard_in(turn: Turn) -> list[str]:
+    """The recipients who read what is said where the message came from."""
+    return _chats_of(turn) or ([to_account(turn.room.id)] if turn.room else [])
 
 
 def _may_be_choice(turn: Turn) -> bool:

@@ -18,7 +18,7 @@ from bot.offices import Offices
 from bot.pacing import Bucket, chat_pause
 from bot.settings import Pacing
 from handlers import delivery
-from handlers.desk import Desk, Urgency
+from handlers.desk import Desk, Urgency, to_member
 from handlers.messages import (
     Blob,
     Button,
@@ -284,9 +284,8 @@ class Outbox:
         rest = now + self._rest(job)
         if isinstance(result, Sent):
             until = now + CARD_CODE_LIVES if result.code else None
-            return Mark(
-                job, SendState.SENT, rest, sent_at=now, ref=result.ref, code=result.code, code_until=until
-            )
+            mark = Mark(job, SendState.SENT, rest, sent_at=now, ref=result.ref, missed=result.missed)
+            return replace(mark, code=result.code, code_until=until)
         if isinstance(result, Moved) and job.said.chat.startswith("chat:"):
             await self._move(job, result.address)
             return Mark(job, SendState.WAITING, now)
@@ -335,7 +334,8 @@ class Outbox:
     async def _tell_failures(self, marks: list[Mark]) -> None:
         """Staff see who was not reached; another address of the same person is tried first."""
         lost = [one for one in marks if _is_lost(one)]
-        if not lost:
+        missed = [one for one in marks if one.missed]
+        if not lost and not missed:
             return
         office = self._offices.current
         async with self._store.unit() as unit:
@@ -346,8 +346,18 @@ class Outbox:
                 )
                 if not elsewhere:
                     await delivery.undelivered(desk, one.job.said, one.error or "")
+            for one in missed:
+                await self._tell_missed(desk, one)
             await desk.finish()
         self.wake.set()
+
+    async def _tell_missed(self, desk: Desk, mark: Mark) -> None:
+        """Of a card for many some did not get it: whoever keeps the roster should know who."""
+        channel = mark.job.address.channel if mark.job.address else ""
+        lookups = [self._vault.lookup(channel, one) for one in mark.missed]
+        for member in await desk.unit.run(outbox.lose, lookups, desk.now):
+            said = replace(mark.job.said, chat=to_member(member))
+            await delivery.undelivered(desk, said, "missed")
 
 
 def _reason(result: Unreachable | Moved) -> str:

@@ -204,7 +204,7 @@ class Channels(_Model):
 
     @property
     def configured(self) -> bool:
-        return self.telegram.configured or self.wechat.configured or self.wecom.configured
+        return any(one.configured for one in (self.telegram, self.wechat, self.wecom, self.web))
 
     @property
     def bases(self) -> tuple[str, ...]:

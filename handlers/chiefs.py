@@ -94,7 +94,7 @@ async def _finish(turn: Turn, request: ServiceRequest, member: Member) -> None:
     """已处理 from somebody who has not claimed it yet claims it too."""
     await _claim(turn, request, member)
     _capacity(request, member)
-    tasks.ask_result(turn, request, in_group=turn.group is not None and turn.card_at_hand)
+    tasks.ask_result(turn, request, in_group=turn.seen and turn.card_at_hand)
 
 
 def _capacity(request: ServiceRequest, member: Member) -> Actor:

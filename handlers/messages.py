@@ -98,7 +98,8 @@ class InboundMessage:
     and `reply_to` the message it answers, on the platform. `present` says whether the bot (or, in a
     private chat, the person) is still there, for MEMBERSHIP. `code` is what the platform handed out for one
     answer, or for one change of the card that was tapped. `outcome` is that of our message `ref`, `granted`
-    are the templates that may be used once more.
+    are the templates that may be used once more. `apart`: they acted on a group's card where
+    only they see it.
     """
 
     channel: str
@@ -120,6 +121,7 @@ class InboundMessage:
     code: str | None = None
     outcome: Outcome | None = None
     granted: tuple[str, ...] = ()
+    apart: bool = False
 
     @property
     def private(self) -> bool:

@@ -130,8 +130,13 @@ class Turn:
 
     @property
     def where(self) -> str:
-        """Where the message came from: the staff group, or this account's private chat."""
-        return to_chat(self.group.id) if self.group is not None else to_account(self.account.id)
+        """Where an answer belongs: the staff group the message came from, or this account's private chat."""
+        return to_chat(self.group.id) if self.group is not None and self.seen else to_account(self.account.id)
+
+    @property
+    def seen(self) -> bool:
+        """Whether those who are in the same chat have seen the message."""
+        return not (self.message.private or self.message.apart)
 
     @property
     def staff_reply_to(self) -> str:

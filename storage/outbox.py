@@ -103,7 +103,7 @@ class Mark:
 
     `chosen` says by what means it went, or was to go, `template` under which id of the platform's. `shut`:
     the platform said that these means are closed to this person. `code` allows one change of the message.
-    `tried` is False where it was only claimed.
+    `tried` is False where it was only claimed. `missed` are the addresses of a group whom it did not reach.
     """
 
     job: Job
@@ -119,6 +119,7 @@ class Mark:
     code: str | None = None
     code_until: datetime | None = None
     tried: bool = True
+    missed: tuple[str, ...] = ()
 
 
 # Statements that thousands of rows a second pass are built once; building costs more than running them.
@@ -538,3 +539,11 @@ def of_members(session: Session, members: Sequence[str], channel: str, request: 
         Account.unreachable_at.is_(None),
     )
     return list(session.scalars(query.order_by(Account.id)))
+
+
+def lose(session: Session, lookups: Sequence[str], now: datetime) -> list[str]:
+    """These accounts are reached no more until they write; the members they belong to."""
+    accounts = session.scalars(select(Account).where(Account.lookup.in_(lookups))).all()
+    for account in accounts:
+        account.unreachable_at = now
+    return sorted({account.member for account in accounts if account.member is not None})

@@ -56,7 +56,7 @@ def _external(fields: Fields) -> str:
 def _tap(fields: Fields) -> dict[str, Any]:
     """A card that was sent for a group is tapped in the group, wherever the person sees it."""
     data, group = split_key(fields.get("EventKey", ""))
-    where = {"chat": group} if group else {}
+    where = {"chat": group, "apart": True} if group else {}
     return {**where, "kind": Kind.TAP, "tapped": data, "code": fields.get("ResponseCode") or None}
 
 

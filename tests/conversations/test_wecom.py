@@ -194,10 +194,36 @@ async def test_row_26_who_is_not_in_the_company_is_shown_to_staff(here: Town) ->
     assert any("没能送到李" in one.text for one in await desk.sees() if not one.is_me)
 
 
-async def test_row_26_a_group_card_reaches_those_who_are_there(here: Town) -> None:
-    chief = await colleague(here, "z1")
+async def test_row_26_a_group_card_reaches_those_who_are_there_and_staff_hear_of_the_others(
+    here: Town,
+) -> None:
+    desk, chief = await here.person(2001), await colleague(here, "z1")
+    await desk.scans()
     await here.filed(await here.at_home())
     assert "我来看看" in await card(chief, (await here.request()).number)
+    missed = here.app.offices.current.title("l1", here.clock.now())
+    assert any(f"没能送到{missed}" in one.text for one in await desk.sees() if not one.is_me)
+
+
+async def test_a_chief_who_is_done_writes_the_result_in_private(here: Town) -> None:
+    _, one, _ = await everybody(here)
+    resident = await here.at_home()
+    await here.filed(resident)
+    await taps(here, one, "我来看看")
+    await taps(here, one, "办结")
+    assert "10个字" in (await here.newest(one)).text
+    await here.writes(one, "换了新的灯泡，楼道已经亮了")
+    assert "换了新的灯泡" in (await here.last(resident)).text
+
+
+async def test_who_may_not_act_hears_so_in_private(here: Town) -> None:
+    _, one, other = await everybody(here)
+    await here.filed(await here.at_home())
+    await taps(here, one, "我来看看")
+    await taps(here, other, "办结")
+    assert "已有人去看" in (await here.newest(other)).text
+    assert (await here.newest(other)).kind == "text"
+    assert (await here.newest(one)).kind == "card"
 
 
 async def test_row_30_a_group_robot_tells_sixty_notices_at_its_own_pace(tmp_path: Path) -> None:
