@@ -70,6 +70,9 @@ class Callbacks:
         except UnreadableError:
             await self._intake.receive(self._channel, letter.body)
             return ()
+        if envelope.noise:
+            metrics.received.labels(self._channel.name, "noise").inc()
+            return ()
         key = (self._channel.name, envelope.external)
         waiting = self._passive.expect(*key)
         try:

@@ -31,6 +31,8 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(rules_app, name="rules")
 wechat_app = typer.Typer(no_args_is_help=True, help="The service account at WeChat.")
 app.add_typer(wechat_app, name="wechat")
+wecom_app = typer.Typer(no_args_is_help=True, help="The company's app at WeCom.")
+app.add_typer(wecom_app, name="wecom")
 
 
 def main() -> None:
@@ -262,6 +264,20 @@ def wechat_menu(
     settings = settings_for(config, log_level="warning")
     menu = asyncio.run(shown(settings) if show else put_up(settings))
     out.print("\n".join(lines(menu)) or "there is no menu")
+
+
+@wecom_app.command("group")
+@refusing
+def wecom_group(
+    area: Annotated[str, typer.Option(help="the area's code in the roster: who has a post there is in it")],
+    name: Annotated[str, typer.Option(help="what the group is called")],
+    config: ConfigOption = None,
+) -> None:
+    """Open a group that the app can write to, and print the line for the roster's chats."""
+    from bot.wecom_groups import open_group
+
+    address = asyncio.run(open_group(settings_for(config, log_level="warning"), area, name))
+    out.print(f'- {{channel: wecom, id: "{address}", area: {area}, purpose: staff}}')
 
 
 # --- codes, classification, replay ------------------------------------------------------------

@@ -72,13 +72,15 @@ class Traits:
 class Envelope:
     """The little that is needed to store a message before anybody has read it.
 
-    `tap` is what the platform wants acknowledged at once, so that a pressed button stops spinning. `channel`
+    `tap` is what the platform wants acknowledged at once, so that a pressed button stops spinning. `noise` is
+    what phones send by themselves and nobody has said: it is answered and not even stored. `channel`
     is the one whose account the sender is, where that is another than the one it came by.
     """
 
     external: str
     sender: str
     tap: str | None = None
+    noise: bool = False
     channel: str | None = None
 
 

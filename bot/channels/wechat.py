@@ -327,11 +327,6 @@ class WechatChannel:
         openid = answer.body.get("openid") if isinstance(answer, Reply) and answer.ok else None
         return openid if isinstance(openid, str) and openid else _not_done(answer)
 
-    async def describe(self) -> tuple[bool, str]:
-        """Whether the platform takes our secret and lets the account do what only a verified 服务号 may."""
-        tried = await self.create_scene("check", timedelta(minutes=1))
-        return (False, tried.reason) if isinstance(tried, NotDone) else (True, self._settings.app_id)
-
     async def close(self) -> None:
         await self._http.close()
 

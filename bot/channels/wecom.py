@@ -248,13 +248,6 @@ class WecomChannel:
         await self.send(address, Outgoing(words))
         return address
 
-    async def describe(self) -> tuple[bool, str]:
-        """Whether the platform knows this app, and its name or the reason."""
-        answer = await self._api.get("cgi-bin/agent/get", agentid=str(self._agent))
-        if not isinstance(answer, Reply):
-            return False, answer.reason
-        return (True, str(answer.body.get("name", ""))) if answer.ok else (False, f"errcode {answer.errcode}")
-
     async def close(self) -> None:
         await self._http.close()
         if self.bot is not None:

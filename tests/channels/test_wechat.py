@@ -402,12 +402,10 @@ async def test_row_13_the_stable_token_is_asked_for_and_never_by_force() -> None
         async with served(handle) as base:
             wrong = channel(base)
             result = await wrong.send(OPENID, SERVICE)
-            described = await wrong.describe()
             await wrong.close()
     wanted = {"grant_type": "client_credential", "appid": APP, "secret": SECRET, "force_refresh": False}
     assert asked[0] == ("/cgi-bin/stable_token", wanted)
     assert result == Retry("errcode 40125")
-    assert described == (False, "errcode 40125")
     assert SECRET not in str(logs)
 
 
@@ -520,9 +518,3 @@ def test_browsers_are_sent_to_say_who_they_are() -> None:
         "scope": ["snsapi_base"],
         "state": ["s7"],
     }
-
-
-async def test_a_verified_account_is_described(wechat: WechatChannel, platform: Platform) -> None:
-    platform.answers["qrcode/create"] = [{"ticket": "t", "url": "u"}, {"errcode": 48001}]
-    assert await wechat.describe() == (True, APP)
-    assert await wechat.describe() == (False, "errcode 48001")

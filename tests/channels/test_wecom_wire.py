@@ -141,14 +141,6 @@ async def test_row_24_the_platform_accepts_our_addresses(office: Office, bot: bo
     assert await office.sandbox.call("POST", "corp/verify", bot=bot) == {"problem": ""}
 
 
-async def test_the_platform_knows_the_app_or_says_why_not(office: Office) -> None:
-    assert await office.channel.describe() == (True, "回音")
-    await office.fails(FaultKind.ERRCODE, "agent/get", errcode=60020)
-    assert await office.channel.describe() == (False, "errcode 60020")
-    await office.fails(FaultKind.BAD_GATEWAY_HTML, "agent/get")
-    assert not (await office.channel.describe())[0]
-
-
 async def test_what_people_send_is_heard(office: Office, li: Colleague) -> None:
     await li.says("收到 37号")
     await li.sends_photo()

@@ -15,6 +15,8 @@ from bot.roster import ChatRow, Roster
 from bot.sandbox.corp.people import Colleague
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.people import SeenMessage
+from bot.settings import ConfigError
+from bot.wecom_groups import open_group
 from storage.tables import SendState, ServiceRequest
 from tests.conversations.test_wechat import notified
 from tests.town import Town, sample, town
@@ -241,3 +243,50 @@ async def test_a_token_that_the_platform_forgot_costs_one_more_call(here: Town) 
     await here.sandbox.fails(FaultKind.ERRCODE, "corp/message/send", errcode=42001)
     await here.filed(await here.at_home())
     assert "接单" in await card(member, (await here.request()).number)
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+async def test_row_31_a_group_of_the_apps_own_is_opened_for_an_area_and_hears_of_requests(
+    here: Town,
+) -> None:
+    people = await everybody(here)
+    address = await open_group(here.app.settings, "YS-1", "一网格群")
+    group = address.removeprefix("appchat:")
+    assert "建好了" in (await people[0].sees_group(group))[-1].text
+    await here.load(on_wecom(address))
+    await here.filed(await here.at_home())
+    number = (await here.request()).number
+    assert number in (await people[1].sees_group(group))[-1].text
+    assert "我来看看" in await card(people[1], number)
+
+
+async def test_row_31_a_group_needs_people(here: Town) -> None:
+    with pytest.raises(ConfigError, match="needs 2"):
+        await open_group(here.app.settings, "YS-2", "二网格群")
+    with pytest.raises(ConfigError, match="no area"):
+        await open_group(here.app.settings, "YS-99", "没有的群")
+
+
+async def test_row_32_a_chief_says_it_to_the_robot_in_an_internal_group(tmp_path: Path) -> None:
+    roster = on_wecom()
+    talk = ChatRow(channel="wecom", id="aibot:wr-grid-1", area="YS-1")
+    with_talk = roster.model_copy(update={"chats": (*roster.chats, talk)})
+    async with town(tmp_path, everywhere=True, roster=with_talk) as here:
+        _, chief, _ = await everybody(here)
+        stranger = await Colleague.joins(here.sandbox, "passer", "路人")
+        members = [*ON_WECOM.values(), "passer"]
+        group = {"id": "wr-grid-1", "name": "一网格工作群", "members": members}
+        await here.sandbox.call("POST", "corp/groups", group)
+        await here.filed(await here.at_home())
+        request = await here.request()
+        short = request.number.rpartition("-")[2].lstrip("0")
+        await stranger.says_in("一网格工作群", f"我去 {short}号")
+        await here.settle()
+        assert (await here.request()).claimed_by is None
+        await chief.says_in("一网格工作群", f"我去 {short}号")
+        await here.settle()
+        assert (await here.request()).claimed_by == "z1"
+        assert request.number in (await chief.sees_group("一网格工作群"))[-1].text
+        assert "王" in await card(chief, request.number)
