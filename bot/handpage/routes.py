@@ -4,15 +4,13 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.bodies import TooLargeError, read_body
@@ -23,6 +21,7 @@ from bot.handpage.proofs import LIVES, Proofs
 from bot.intake import Intake
 from bot.offices import Offices
 from bot.outbox import Outbox
+from bot.page.html import protect, render
 from bot.passive import Passive
 from handlers import by_word
 from handlers.desk import Desk, RefusalError
@@ -35,19 +34,6 @@ log = structlog.get_logger()
 ACTIONS = ("seen", "not_here")
 COOKIE = "huiyin_hand"
 _LARGEST_FORM = 4096  # bytes
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-)
-_GUARDS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
-}
 
 
 @runtime_checkable
@@ -106,7 +92,6 @@ class HandPage:
         browser = secrets.token_hex(16)
         state = self._proofs.state(code, browser, now)
         response = RedirectResponse(self._account.sign_in(f"{self._url}/a/{code}/back", state), 302)
-        response.headers.update(_GUARDS)
         response.set_cookie(
             COOKIE,
             browser,
@@ -115,7 +100,7 @@ class HandPage:
             samesite="lax",
             secure=self._url.startswith("https:"),
         )
-        return response
+        return protect(response)
 
     async def _come_back(self, request: Request) -> Response:
         code, query = request.path_params["code"], request.query_params
@@ -179,6 +164,4 @@ class HandPage:
 
     def _page(self, status: int, lines: Sequence[str], **values: object) -> Response:
         filled = {"facts": None, "actions": (), **values}
-        page = _PAGES.get_template("page.html")
-        texts = self._offices.current.texts
-        return HTMLResponse(page.render(lines=lines, label=texts.label, **filled), status, _GUARDS)
+        return protect(render(self._offices.current.texts, "hand.html", status, lines=lines, **filled))
