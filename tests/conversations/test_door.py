@@ -233,6 +233,18 @@ async def test_40_the_shipped_limits_hold(yueshi: Town) -> None:
     assert all(request.number in shown for request in await yueshi.requests())
 
 
+async def test_40_other_channels_room_is_not_telegrams(everywhere: Town) -> None:
+    """Whoever was never spoken to may be claimed for any channel; each keeps to its own pace."""
+    await everywhere.sandbox.limits(on=True)
+    people = [await everywhere.person(9100 + number) for number in range(60)]
+    for one in people:
+        await one.scans()
+    await everywhere.settle()
+    log = await everywhere.sandbox.log()
+    assert not [reason for reason in log["refused"] if "Too Many" in reason], log["refused"]
+    assert not [person.id for person in people if (await person.sees())[-1].is_me]
+
+
 async def test_hard_case_duplicate_delivery_and_outage_one_answer(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     await yueshi.app.store.write(_patience, 20)

@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import select
 
 import bot.callbacks
+import bot.passive
 from bot.channels import facts
+from bot.passive import MOST_WAITING, Passive
 from bot.rehearsal import TEMPLATE
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.official import xml
@@ -96,6 +98,8 @@ async def test_from_the_code_to_the_verdict(here: Town) -> None:
     await here.settle()
     assert (await here.request()).status == "closed"
     assert (await here.request()).channel == "wechat"
+    said = [one.text for one in await resident.sees() if "换了新的灯泡" in one.text]
+    assert len(said) == 1, "a question that only loses its buttons is not said again"
     assert await sorry(here) == 0
 
 
@@ -153,6 +157,15 @@ async def call(here: Town, query: dict[str, str], body: bytes) -> tuple[int, byt
         http.post(f"{home(here)}/wechat", params=query, data=body) as answer,
     ):
         return answer.status, await answer.read()
+
+
+async def posted(here: Town, fields: dict[str, Any]) -> tuple[int, bytes]:
+    """A call, with the product at work meanwhile."""
+    calling = asyncio.create_task(call(here, *sealed(here, fields)))
+    while not calling.done():
+        await here.app.drain()
+        await asyncio.sleep(0.002)
+    return calling.result()
 
 
 def opened(here: Town, answer: bytes) -> dict[str, Any]:
@@ -216,6 +229,26 @@ async def test_row_04_a_slow_worker_costs_no_error_and_the_answer_comes_later(he
     assert said.means == Means.SERVICE
 
 
+async def test_row_04_words_that_nobody_waited_for_any_more_are_sent(
+    here: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resident = await here.follower()
+    monkeypatch.setattr(bot.passive, "MOST_WAITING", 0)
+    monkeypatch.setattr(here.app.passive, "expected", lambda *_: True)  # as if it gave up before the commit
+    await here.writes(resident, "楼道灯坏了")
+    assert "我记下来了" in (await here.newest(resident)).text
+    (said,) = await notified(here, "draft_card")
+    assert (said.means, said.state) == (Means.SERVICE, SendState.SENT)
+
+
+async def test_row_04_not_everybody_waits_for_words() -> None:
+    passive = Passive()
+    assert all(passive.expect("wechat", str(number)) for number in range(MOST_WAITING))
+    assert passive.expect("wechat", "0") is passive.expect("wechat", "0")
+    assert passive.expect("wechat", "one more") is None
+    assert not passive.expected("wechat", "one more")
+
+
 async def test_row_05_three_tries_at_once_are_one_message_with_one_answer(here: Town) -> None:
     resident = await here.follower()
     query, body = sealed(here, text_of(resident.openid, "楼道灯坏了"))
@@ -238,10 +271,7 @@ async def test_row_05_two_events_of_one_second_are_two(here: Town) -> None:
     event = {"FromUserName": openid, "MsgType": "event"}
     before = await stored(here)
     for more in ({"Event": "CLICK", "EventKey": "查进度"}, {"Event": "CLICK", "EventKey": "叫网格员"}):
-        task = asyncio.create_task(call(here, *sealed(here, event | more)))
-        while not task.done():
-            await here.app.drain()
-            await asyncio.sleep(0.002)
+        await posted(here, event | more)
     assert await stored(here) == before + 2
 
 
@@ -366,6 +396,9 @@ async def test_row_10_what_became_of_a_template_message(here: Town, status: str,
     await step(here, member, "接单")
     (said,) = await notified(here, "steps")
     assert said.state == state
+    account = await account_of(here, resident)
+    assert account is not None
+    assert (account.unreachable_at is not None) is (state is SendState.UNREACHABLE)
     told = [one.text for one in await desk.sees() if "没能送到居民" in one.text]
     assert bool(told) is (state is not SendState.SENT)
 
@@ -405,6 +438,11 @@ async def test_row_11_who_cannot_be_reached_is_shown_to_staff_and_left_alone(
     assert account.unreachable_at is not None
     number = (await here.request()).number
     assert any(number in one.text for one in await desk.sees() if not one.is_me)
+    event = {"MsgType": "event", "Event": "TEMPLATESENDJOBFINISH", "MsgID": "7", "Status": "success"}
+    await posted(here, {"FromUserName": resident.openid, **event})
+    account = await account_of(here, resident)
+    assert account is not None
+    assert account.unreachable_at is not None, "it is the platform that speaks, not the resident"
 
 
 async def test_row_14_a_quota_that_is_used_up_waits_for_tomorrow(here: Town) -> None:

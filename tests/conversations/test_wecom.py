@@ -143,6 +143,21 @@ async def test_row_27_when_the_code_has_expired_there_is_a_new_card(here: Town) 
     assert not log["refused"], "a code that has expired is not even tried"
 
 
+async def test_row_27_a_code_is_used_for_one_change_only(here: Town) -> None:
+    member, *_ = await everybody(here)
+    resident = await here.at_home()
+    await here.filed(resident)
+    number = (await here.request()).number
+    await here.taps(resident, "改分类")
+    await here.taps(resident, "房屋漏水与公共部位维修")
+    cards = [one for one in await member.sees() if number in one.text]
+    await here.says(resident, "撤回")
+    assert (await here.request()).status == "cancelled"
+    assert len([one for one in await member.sees() if number in one.text]) == len(cards) + 1
+    log = await here.sandbox.call("GET", "corp/log")
+    assert not log["refused"], "a code that was used is not tried again"
+
+
 # --- limits -----------------------------------------------------------------------------------
 
 BUILDINGS = ("YS-1-1", "YS-1-2", "YS-1-3")
