@@ -315,18 +315,10 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
         ],
     )
     _mark_lost(session, [one for one in marks if one.lost_account], now)
-    _use_codes(session, marks)
     for one in marks:
         if one.chosen is not None and one.chosen.means is not Means.PLAIN:
             _keep_books(session, one)
     session.flush()  # what is claimed next looks at the rows
-
-
-def _use_codes(session: Session, marks: Sequence[Mark]) -> None:
-    """A code allows one change: it is gone when it has been used, or even perhaps used."""
-    used = [one.job.edit.id for one in marks if one.job.edit is not None and one.job.edit.code is not None]
-    if used:
-        session.execute(update(Notification).where(Notification.id.in_(used)).values(code=None))
 
 
 def _keep_books(session: Session, mark: Mark) -> None:
