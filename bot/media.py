@@ -21,7 +21,9 @@ from storage.tables import Attachment, MediaState
 
 log = structlog.get_logger()
 
-MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = (
+    12  # over two hours, each wait twice as long: the platforms keep a file for days, an outage may last
+)
 _AT_ONCE = 8
 _REMOVED_AT_ONCE = 100
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bot.codes import token_of
+from bot.media import MOST_ATTEMPTS
 from bot.sandbox.faults import FaultKind
 from storage import queries
 from storage.tables import NOBODY, Attachment, Resident
@@ -251,10 +252,10 @@ async def test_a_photo_that_cannot_be_fetched_is_reported_to_staff(yueshi: Town)
     await resident.sends_photo("楼道灯坏了")
     await yueshi.settle()
     await yueshi.taps(resident, "提交")
-    for _ in range(6):
-        await yueshi.pass_time(minutes=1)
+    for _ in range(MOST_ATTEMPTS):
+        await yueshi.pass_time(minutes=8)
     assert (await yueshi.request()).status == "assigned"
-    assert "附件没能取到" in (await yueshi.last(member)).text
+    assert await yueshi.card(member, "附件没能取到")
 
 
 @pytest.mark.parametrize(
