@@ -15,9 +15,10 @@ from bot.roster import ChatRow, Roster, load_roster, read_roster
 from bot.sandbox.corp.people import Colleague
 from bot.sandbox.official.people import follower
 from bot.sandbox.people import Person, Sandbox
-from bot.settings import DEFAULTS, Settings
+from bot.settings import DEFAULTS, Channels, Settings
 from bot.trace import in_words
 from bot.trial import ROBOT
+from bot.wechat_menu import put_up
 from storage import trace
 from storage.secrets import Vault
 from storage.store import Store
@@ -54,10 +55,11 @@ class Backstage:
     def close(self) -> None:
         self._store.close()
 
-    async def prepare(self, base_url: str) -> dict[str, Any]:
-        """Load the sample roster and hand out the phones; returns who is on the page."""
+    async def prepare(self, base_url: str, channels: Channels) -> dict[str, Any]:
+        """Load the sample roster, put up the menu, hand out the phones; returns who is on the page."""
         await self._load(self._roster)
         self._token = await self._store.write(token_of, PLACE, self._clock.now())
+        await put_up(Settings(channels=channels))
         async with Sandbox(base_url) as sandbox:
             await _hand_out_phones(sandbox, self._roster)
             resident = await follower(sandbox, "居民")
@@ -130,13 +132,17 @@ async def _hand_out_phones(sandbox: Sandbox, roster: Roster) -> None:
 
 
 def _on_wecom(roster: Roster, moved: Collection[str], group: bool) -> Roster:
-    """The roster with these members on WeCom, and with the first grid's group there or where it was."""
+    """The roster with these members on WeCom, and with the first grid's group there or where it was.
+
+    There two robots are in it: one that tells, and one that can be called.
+    """
     members = tuple(
         one.model_copy(update={"accounts": {"wecom": COMPANY[one.code]}}) if one.code in moved else one
         for one in roster.members
     )
-    room = ChatRow(channel="wecom", id=f"robot:{ROBOT}", area=GRID)
-    chats = tuple(room if group and one.area == GRID else one for one in roster.chats)
+    robots = [ChatRow(channel="wecom", id=f"{kind}:{ROBOT}", area=GRID) for kind in ("robot", "aibot")]
+    others = [one for one in roster.chats if one.area != GRID]
+    chats = (*robots, *others) if group else roster.chats
     return roster.model_copy(update={"members": members, "chats": chats})
 
 

@@ -20,13 +20,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot import framed
 from bot.alone import TakenError, alone
 from bot.clock import Clock
 from bot.sandbox import page
 from bot.sandbox.control import answer, body, polite
-from bot.sandbox.server import BotSpec, Running, build, serve
+from bot.sandbox.server import BotSpec, OfficialSpec, Running, WecomSpec, build, serve
 from bot.sandbox.world import NotPossibleError
-from bot.settings import PREFIX, Channels, ConfigError, Telegram
+from bot.settings import PREFIX, Channels, ConfigError, Page, Telegram
 from bot.trial import company_at, service_account, wechat_settings, wecom_settings
 
 if TYPE_CHECKING:
@@ -124,18 +125,14 @@ async def _show(port: int, folder: Path) -> None:
     home = f"http://{HOST}:{product}"
     official, company = service_account(home), company_at(home)
     app = build(clock, [BotSpec(token, USERNAME, "回音")], official, company)
-    app.routes.extend([*page.routes(), *demo.routes()])
+    app.routes.extend([*page.routes(), *demo.routes(), *framed.routes(home)])
     async with _serving(app, port) as running:
         print(f"Open {running.base_url}/ in a browser.", flush=True)  # noqa: T201
         print("Stop with Ctrl+C.", flush=True)  # noqa: T201
-        channels = Channels(
-            telegram=_bot_settings(token, running.base_url),
-            wechat=wechat_settings(official, running.base_url),
-            wecom=wecom_settings(company, running.base_url),
-        )
+        channels = _channels(token, official, company, running.base_url)
         demo.backstage = await asyncio.to_thread(_backstage, folder, clock)
         with contextlib.closing(demo.backstage):
-            demo.cast = await demo.backstage.prepare(running.base_url)
+            demo.cast = await demo.backstage.prepare(running.base_url, channels)
             environment = _environment(demo.backstage, running.base_url, product, channels)
             await _play(demo, app, environment, folder / "demo.log")
 
@@ -147,9 +144,15 @@ def _free_port() -> int:
         return int(tried.getsockname()[1])
 
 
-def _bot_settings(token: str, base_url: str) -> Telegram:
-    told = {"token": token, "username": USERNAME, "api_base": base_url, "mode": "polling"}
-    return Telegram.model_validate(told)
+def _channels(token: str, official: OfficialSpec, company: WecomSpec, base_url: str) -> Channels:
+    """The product's side of the sandbox, whose address is the residents' page's too."""
+    bot = {"token": token, "username": USERNAME, "api_base": base_url, "mode": "polling"}
+    return Channels(
+        telegram=Telegram.model_validate(bot),
+        wechat=wechat_settings(official, base_url),
+        wecom=wecom_settings(company, base_url),
+        web=Page(url=base_url),
+    )
 
 
 @contextlib.asynccontextmanager

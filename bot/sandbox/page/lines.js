@@ -16,17 +16,22 @@ export const wechat = (openid) => ({
   kind: "wechat",
   id: openid,
   group: false,
+  following: false,
   async look() {
     const seen = await ask(`/control/official/chat?openid=${openid}`);
-    return { ...seen, messages: seen.messages.map(inOneRow).map(withNumbers) };
+    this.following = seen.following;
+    return { ...seen, messages: onlyNewest(seen.messages.map(inOneRow).map(withNumbers)) };
   },
-  act(what, { payload, label, message, ...more }) {
+  async act(what, { payload, label, message, ...more }) {
+    if (what !== "scan" && !this.following) throw new Error("还没有关注这个服务号，先扫码");
     const acts = {
       scan: { scene: payload },
       click: { label },
       tap: message?.typed ? { do: "text", text: label.split(" ")[0] } : { label },
     };
-    return ask("/control/official/act", { openid, do: what, ...more, ...acts[what] });
+    const done = await ask("/control/official/act", { openid, do: what, ...more, ...acts[what] });
+    this.following = what !== "unfollow";
+    return done;
   },
 });
 
@@ -51,6 +56,12 @@ export const CALLED = "@回音";
 const inOneRow = (message) => ({ ...message, buttons: [message.buttons.flat()] });
 
 const NUMBERS = /\n*回复数字：(.+)$/;
+
+/** A number means what was offered last. */
+function onlyNewest(messages) {
+  const last = messages.findLastIndex((message) => message.buttons.flat().length);
+  return messages.map((message, at) => (at < last ? { ...message, disabled: true } : message));
+}
 
 /** What is offered by number can be tapped here, which types the number. */
 function withNumbers(message) {

@@ -13,7 +13,7 @@ const BOT = { title: "回音", face: "音" };
 class Seat {
   constructor(root, places, moved = async () => {}) {
     Object.assign(this, { phone: new Phone(root), places, moved });
-    this.switch = choice("这部手机用", Object.keys(places).map((kind) => [kind, KINDS[kind]]), (kind) => this.use(kind));
+    this.switch = choice("这部手机用", Object.keys(places).map((kind) => [kind, KINDS[kind]]), (kind) => this.use(kind).catch((error) => this.phone.complain(error.message)));
     root.querySelector("h2").append(this.switch);
   }
 
@@ -104,7 +104,8 @@ function ofMember(member) {
 
 function ofGroup(group) {
   const as = (seat, people) => {
-    const made = choice("以谁的身份", people.map(({ title }) => [title, title]), (title) => becomes(seat, title));
+    const pick = (title) => becomes(seat, title).then(() => focus(seat, ".tools"));
+    const made = choice("以谁的身份", people.map(({ title }) => [title, title]), pick);
     made.choose(seat.person.title);
     return made;
   };
@@ -134,9 +135,12 @@ const wecomTools = (seat) =>
 function rooms(seat) {
   const pick = (room) => {
     seat.room = room;
-    return seat.show();
+    return seat.show().then(() => focus(seat, ".aside"));
   };
   const made = choice("哪个聊天", [["app", "应用"], ["group", "群"]], pick);
   made.choose(seat.room);
   return made;
 }
+
+/** The choice is drawn anew when it has been made: who chose with the keyboard goes on there. */
+const focus = (seat, part) => seat.phone.root.querySelector(`${part} input:checked`).focus();
