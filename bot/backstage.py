@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,26 @@ from bot.app import ready_database
 from bot.clock import Clock
 from bot.codes import link, picture, token_of
 from bot.offices import OfficeFiles, Offices
-from bot.roster import Roster, load_roster, read_roster
+from bot.roster import ChatRow, Roster, load_roster, read_roster
+from bot.sandbox.corp.people import Colleague
+from bot.sandbox.official.people import follower
 from bot.sandbox.people import Person, Sandbox
-from bot.settings import DEFAULTS, Settings
+from bot.settings import DEFAULTS, Channels, Settings
 from bot.trace import in_words
+from bot.trial import ROBOT
+from bot.wechat_menu import put_up
 from storage import trace
 from storage.secrets import Vault
 from storage.store import Store
 
-PLACE, GROUP = "YS-1-3", -501
-RESIDENT, MEMBER, STRANGER = 9001, 1001, 9002
-CHIEFS = {"z1": 1101, "l1": 1201}
+PLACE, GRID, GROUP = "YS-1-3", "YS-1", -501
+RESIDENT, STRANGER = 9001, 9002
+MEMBER, CHIEFS = "g1", ("z1", "l1")
+COMPANY = {"g1": "li", "z1": "wang", "l1": "zhang"}  # what they are called on WeCom
 
 
 class Backstage:
-    """Knows the demonstration's database. After `prepare` it only ever reads."""
+    """Knows the demonstration's database. After `prepare` it writes nothing but the roster."""
 
     def __init__(self, folder: Path, clock: Clock, username: str) -> None:
         self.database, self.files = folder / "demo.db", folder / "demo-files"
@@ -37,6 +43,7 @@ class Backstage:
         self._clock = clock
         self._username = username
         self._token = ""
+        self._roster = read_roster(DEFAULTS / "roster.yaml")
 
     def _forget(self) -> None:
         """A demonstration has no memory."""
@@ -48,27 +55,45 @@ class Backstage:
     def close(self) -> None:
         self._store.close()
 
-    async def prepare(self, base_url: str) -> dict[str, Any]:
-        """Load the sample roster and hand out the phones; returns who is on the page."""
-        roster, vault, now = read_roster(DEFAULTS / "roster.yaml"), Vault(self.secret_key), self._clock.now()
-        zone = self._offices.current.zone
-        await self._store.write(load_roster, roster, "sample", vault, zone, now, "demo")
-        await self._offices.refresh()
-        self._token = await self._store.write(token_of, PLACE, now)
+    async def prepare(self, base_url: str, channels: Channels) -> dict[str, Any]:
+        """Load the sample roster, put up the menu, hand out the phones; returns who is on the page."""
+        await self._load(self._roster)
+        self._token = await self._store.write(token_of, PLACE, self._clock.now())
+        await put_up(Settings(channels=channels))
         async with Sandbox(base_url) as sandbox:
-            await _hand_out_phones(sandbox, roster)
-        return await self._cast()
+            await _hand_out_phones(sandbox, self._roster)
+            resident = await follower(sandbox, "居民")
+        return self._cast(resident.openid)
 
-    async def _cast(self) -> dict[str, Any]:
+    async def take_into_use(self, member: str, group: str) -> None:
+        """The grid member and the chiefs are on these platforms from now on."""
+        moved = {*((MEMBER,) if member == "wecom" else ()), *(CHIEFS if group == "wecom" else ())}
+        await self._load(_on_wecom(self._roster, moved, group == "wecom"))
+
+    async def _load(self, roster: Roster) -> None:
+        zone, now = self._offices.current.zone, self._clock.now()
+        await self._store.write(load_roster, roster, "sample", Vault(self.secret_key), zone, now, "demo")
+        await self._offices.refresh()
+
+    def _cast(self, openid: str) -> dict[str, Any]:
+        """Everybody with the name that they have on each platform."""
         office, now = self._offices.current, self._clock.now()
-        grid = office.organisation.grid(PLACE)
-        name = grid.name if grid else ""
-        chiefs = [{"user": user, "title": office.title(code, now)} for code, user in CHIEFS.items()]
+        staff = {
+            one.code: {
+                "title": office.title(one.code, now),
+                "telegram": int(one.accounts["telegram"]),
+                "wecom": COMPANY[one.code],
+            }
+            for one in self._roster.members
+            if one.code in COMPANY
+        }
+        place, area = office.place_name(PLACE), office.place_name(GRID)
+        people = [*(staff[code] for code in CHIEFS), {"title": "路人", "telegram": STRANGER}]
         return {
             "zone": office.zone.key,
-            "resident": {"user": RESIDENT, "place": office.place_name(PLACE), "payload": self._token},
-            "member": {"user": MEMBER, "title": office.title("g1", now), "area": name},
-            "group": {"chat": GROUP, "area": name, "people": [*chiefs, {"user": STRANGER, "title": "路人"}]},
+            "resident": {"telegram": RESIDENT, "wechat": openid, "place": place, "payload": self._token},
+            "member": {**staff[MEMBER], "area": area},
+            "group": {"telegram": GROUP, "wecom": ROBOT, "area": area, "people": people},
         }
 
     def code(self) -> bytes:
@@ -82,7 +107,10 @@ class Backstage:
 
 
 async def _hand_out_phones(sandbox: Sandbox, roster: Roster) -> None:
-    """Staff have opened the bot and are in the group of their grid; two people are on no roster."""
+    """Staff have opened the bot and are in the group of their grid; two people are on no roster.
+
+    Those whose phones are on the page are in the company's WeCom too.
+    """
     await sandbox.user(RESIDENT, "居民")
     stranger = await sandbox.user(STRANGER, "路人")
     areas = {area.code: area for area in roster.areas}
@@ -98,6 +126,24 @@ async def _hand_out_phones(sandbox: Sandbox, roster: Roster) -> None:
     for chat in roster.chats:
         here = [*groups[chat.area], stranger] if int(chat.id) == GROUP else groups[chat.area]
         await sandbox.group(int(chat.id), f"{areas[chat.area].name}工作群", here)
+    for member in roster.members:
+        if member.code in COMPANY:
+            await Colleague.joins(sandbox, COMPANY[member.code], member.name)
+
+
+def _on_wecom(roster: Roster, moved: Collection[str], group: bool) -> Roster:
+    """The roster with these members on WeCom, and with the first grid's group there or where it was.
+
+    There two robots are in it: one that tells, and one that can be called.
+    """
+    members = tuple(
+        one.model_copy(update={"accounts": {"wecom": COMPANY[one.code]}}) if one.code in moved else one
+        for one in roster.members
+    )
+    robots = [ChatRow(channel="wecom", id=f"{kind}:{ROBOT}", area=GRID) for kind in ("robot", "aibot")]
+    others = [one for one in roster.chats if one.area != GRID]
+    chats = (*robots, *others) if group else roster.chats
+    return roster.model_copy(update={"members": members, "chats": chats})
 
 
 def _own_key(path: Path) -> str:

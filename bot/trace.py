@@ -1,5 +1,6 @@
 """The trace of a request in words that a clerk understands: what happened, what it is, why this person."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from storage.trace import Trace
 
 _LIMITS = {Step.ACK: Event.ACKNOWLEDGE, Step.CONTACT: Event.START, Step.RESULT: Event.FINISH}
 _FIRST_WORDS = 30
+_MOST_WORDS = 4
 
 
 def in_words(office: Office, trace: Trace, now: datetime) -> dict[str, Any]:
@@ -48,9 +50,15 @@ def _category(office: Office, request: ServiceRequest, history: list[StatusUpdat
         "name": name,
         "scope": request.scope,
         "level": office.texts.label(f"level_{level}"),
-        "matched": list(chosen["matched"]) if chosen and not request.sealed else [],
+        "matched": _longest(chosen["matched"]) if chosen and not request.sealed else [],
         "how": office.texts.label(f"sorted_{'words' if sure else sorted_by}") if request.category else "",
     }
+
+
+def _longest(words: Sequence[str]) -> list[str]:
+    """Words that are not part of another one, the most telling first."""
+    whole = [word for word in words if not any(word in other for other in words if other != word)]
+    return sorted(whole, key=len, reverse=True)[:_MOST_WORDS]
 
 
 def _limits(office: Office, trace: Trace, now: datetime) -> list[dict[str, str]]:

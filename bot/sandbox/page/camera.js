@@ -1,14 +1,15 @@
-// Draws the photo that the resident takes: a dark staircase with a lamp that is out.
+// Draws the photos that people take: a dark staircase with a lamp that is out, and later with light.
 
 const [WIDTH, HEIGHT] = [480, 360];
 
-/** The picture as base64 of a JPEG. */
-export function darkStaircase() {
+/** Both are base64 of a JPEG. */
+export const darkStaircase = () => picture(walls, steps, brokenLamp);
+export const litStaircase = () => picture(walls, steps, light, lamp);
+
+function picture(...parts) {
   const canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
   const pen = canvas.getContext("2d");
-  walls(pen);
-  steps(pen);
-  lamp(pen);
+  for (const part of parts) part(pen);
   return canvas.toDataURL("image/jpeg", 0.85).split(",")[1];
 }
 
@@ -39,12 +40,8 @@ function steps(pen) {
   }
 }
 
-function lamp(pen) {
-  polygon(pen, "#5b6066", [222, 0], [258, 0], [252, 18], [228, 18]);
-  pen.fillStyle = "#83888c";
-  pen.beginPath();
-  pen.ellipse(240, 40, 24, 26, 0, 0, 2 * Math.PI);
-  pen.fill();
+function brokenLamp(pen) {
+  bulb(pen, "#83888c");
   pen.strokeStyle = "#3a3e42";
   pen.lineWidth = 2.5;
   pen.beginPath();
@@ -53,4 +50,25 @@ function lamp(pen) {
   pen.lineTo(230, 50);
   pen.lineTo(248, 62);
   pen.stroke();
+}
+
+const lamp = (pen) => bulb(pen, "#fff7d6");
+
+function bulb(pen, glass) {
+  polygon(pen, "#5b6066", [222, 0], [258, 0], [252, 18], [228, 18]);
+  pen.fillStyle = glass;
+  pen.beginPath();
+  pen.ellipse(240, 40, 24, 26, 0, 0, 2 * Math.PI);
+  pen.fill();
+}
+
+function light(pen) {
+  const glow = pen.createRadialGradient(240, 40, 10, 240, 120, 400);
+  glow.addColorStop(0, "#fff4d8");
+  glow.addColorStop(0.35, "#b39a6c");
+  glow.addColorStop(1, "#4c4333");
+  pen.globalCompositeOperation = "screen";
+  pen.fillStyle = glow;
+  pen.fillRect(0, 0, WIDTH, HEIGHT);
+  pen.globalCompositeOperation = "source-over";
 }

@@ -1,4 +1,4 @@
-// What people do and see, through the sandbox's control interface. Nothing here knows the page.
+// The sandbox's control interface and the demonstration itself, over HTTP. Nothing here knows the page.
 
 export async function ask(path, body) {
   const options = body && { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
@@ -8,19 +8,14 @@ export async function ask(path, body) {
   return content;
 }
 
-export const act = (user, chat, what, more = {}) => ask("/control/act", { user, chat, do: what, ...more });
-
-export function look(user, chat) {
-  const where = chat === null ? "" : `&chat=${chat}`;
-  return ask(`/control/chat?user=${user}${where}`);
-}
-
 export const clock = () => ask("/control/clock");
 export const forward = (seconds) => ask("/control/clock", { advance_seconds: seconds });
+/** Staff take these phones into use: {member, group}, each "telegram" or "wecom". */
+export const takeIntoUse = (phones) => ask("/demo/phones", phones);
 export const state = () => ask("/demo/state");
 export const trace = () => ask("/demo/trace");
 
-/** Calls `changed` with the ids of chats in which something is new, and with null when anything may be. */
+/** Calls `changed` with the ids of talks in which something is new, and with null when anything may be. */
 export function watch(changed) {
   const events = new EventSource("/control/events");
   events.onopen = () => changed(null);

@@ -1,24 +1,37 @@
-// One phone: shows a chat as its owner sees it, and lets them write, tap, reply and send.
+// One phone: shows a talk as its owner sees it on their platform, and lets them write, tap, reply and send.
 
-import { act, look } from "./control.js";
 import { icon, make } from "./elements.js";
 
 const TROUBLE_SHOWN = 4000;
 const ROOM = 12;
+const PICTURES = { photo: "照片", voice: "语音", location: "位置" };
 
 export class Phone {
-  /** `chat` is a group's id, or null for the private chat with the bot. */
-  constructor(root, { user, chat = null, title, about, face, tools = [], empty = null }) {
-    Object.assign(this, { root, user, chat, empty, view: [], shown: new Map(), quoted: null, since: 0 });
+  constructor(root) {
+    Object.assign(this, { root, view: [], shown: new Map(), quoted: null, since: 0 });
     root.append(document.querySelector("#phone").content.cloneNode(true));
     this.talk = root.querySelector(".talk");
-    root.querySelector(".title b").textContent = title;
-    root.querySelector(".title small").textContent = about;
-    root.querySelector(".face").textContent = face;
-    root.querySelector(".tools").append(...tools.map((tool) => this.tool(tool)));
     root.querySelector("form").addEventListener("submit", (event) => this.submitted(event));
+    document.addEventListener("click", ({ target }) => this.closeMenus(target));
     root.querySelector(".quoting button").addEventListener("click", () => this.quote(null));
+  }
+
+  /** Show another talk. `empty` stands there before the first message, `aside` in its title; `page` is an address. */
+  async open({ line = null, title, about, face, aside = "", tools = [], empty = null, page = null }) {
+    Object.assign(this, { line, empty, view: [] });
+    this.root.dataset.kind = line?.kind ?? "web";
+    for (const [part, words] of Object.entries({ ".title b": title, ".title small": about, ".face": face })) {
+      this.root.querySelector(part).textContent = words;
+    }
+    this.root.querySelector(".aside").replaceChildren(aside);
+    this.root.querySelector(".tools").replaceChildren(...tools.map((tool) => (tool.name ? this.tool(tool) : tool)));
+    this.showMenu([]);
+    this.showPage(page);
+    this.quote(null);
+    this.shown.clear();
+    this.talk.replaceChildren();
     this.showEmpty();
+    await this.refresh();
   }
 
   tool({ name, label, use }) {
@@ -26,13 +39,15 @@ export class Phone {
     return button;
   }
 
-  get chatId() {
-    return this.chat ?? this.user;
+  showPage(address) {
+    const frame = this.root.querySelector("iframe");
+    frame.hidden = address === null;
+    if (address !== null) frame.src = address;
   }
 
   // --- what is seen
 
-  /** Fetch the chat and bring the screen up to date; a call during another one makes that one repeat. */
+  /** Fetch the talk and bring the screen up to date; a call during another one makes that one repeat. */
   async refresh() {
     if (this.refreshing) {
       this.again = true;
@@ -42,10 +57,10 @@ export class Phone {
     try {
       do {
         this.again = false;
-        const asked = this.user;
-        const { messages } = await look(asked, this.chat);
-        if (asked === this.user) this.show(messages);
-        else this.again = true;
+        const asked = this.line;
+        const seen = await asked?.look();
+        if (asked !== this.line) this.again = true;
+        else if (seen) this.show(seen);
       } while (this.again);
     } finally {
       this.refreshing = false;
@@ -53,7 +68,7 @@ export class Phone {
     this.root.dispatchEvent(new Event("seen"));
   }
 
-  show(messages) {
+  show({ messages, menu = [] }) {
     this.view = messages;
     const kept = new Set(messages.map((message) => message.id));
     for (const [id, { element }] of this.shown) {
@@ -61,6 +76,7 @@ export class Phone {
     }
     const changed = messages.map((message) => this.put(message)).filter(Boolean);
     this.showEmpty();
+    this.showMenu(menu);
     if (changed.length) this.reveal(changed.at(-1));
   }
 
@@ -78,7 +94,7 @@ export class Phone {
     if (known?.written === written) return null;
     const element = this.draw(message);
     if (known) {
-      element.classList.add("changed");
+      if (message.edited) element.classList.add("changed");
       known.element.replaceWith(element);
     } else this.talk.append(element);
     this.shown.set(message.id, { element, written });
@@ -88,22 +104,30 @@ export class Phone {
   draw(message) {
     if (message.kind === "service") return make("li", { className: "note" }, message.text);
     const bubble = make("div", { className: "bubble" }, ...this.content(message));
-    const again = make("button", { type: "button", className: "answer", title: "回复这一条", onclick: () => this.quote(message) }, icon("reply"));
-    again.setAttribute("aria-label", "回复这一条");
-    const item = make("li", { className: message.is_me ? "mine" : "theirs" }, make("div", { className: "row" }, bubble, again));
-    item.append(...message.buttons.map((row) => this.buttons(message, row)));
+    const item = make("li", { className: message.is_me ? "mine" : "theirs" }, make("div", { className: "row" }, bubble, this.answer(message)));
+    if (message.kind === "card") item.classList.add("card");
+    item.append(...message.buttons.filter((row) => row.length).map((row) => this.buttons(message, row)));
     return item;
   }
 
+  /** Only Telegram lets people reply to one message. */
+  answer(message) {
+    if (this.line.kind !== "telegram") return null;
+    const again = make("button", { type: "button", className: "answer", title: "回复这一条", onclick: () => this.quote(message) }, icon("reply"));
+    again.setAttribute("aria-label", "回复这一条");
+    return again;
+  }
+
   content(message) {
-    const sender = this.chat !== null && !message.is_me ? make("b", { className: "sender" }, message.from) : null;
+    const sender = this.line.group && !message.is_me ? make("b", { className: "sender" }, message.from) : null;
     const asked = this.view.find((one) => one.id === message.reply_to);
     const quote = asked ? make("q", {}, firstLine(asked)) : null;
     const picture = message.photo ? make("img", { src: message.photo, alt: "照片" }) : null;
     const place = message.kind === "location" ? make("span", { className: "place" }, icon("place"), "位置") : null;
-    const text = message.text ? make("span", { className: "text", innerHTML: message.html }) : null;
+    const voice = message.kind === "voice" ? make("span", { className: "place" }, icon("voice"), "语音") : null;
+    const text = message.text ? make("span", { className: "text", innerHTML: message.kind === "card" ? titled(message.html) : message.html }) : null;
     const when = make("small", {}, (message.edited ? "已更新 " : "") + this.time(message.date));
-    return [sender, quote, picture, place, text, when].filter(Boolean);
+    return [sender, quote, picture, place, voice, text, when].filter(Boolean);
   }
 
   time(seconds) {
@@ -111,7 +135,8 @@ export class Phone {
   }
 
   buttons(message, labels) {
-    const made = labels.map((label) => make("button", { type: "button", onclick: () => this.tap(label, message.id) }, label));
+    const made = labels.map((label) =>
+      make("button", { type: "button", disabled: Boolean(message.disabled), onclick: () => this.tap({ label, message: message.id }) }, label));
     return make("div", { className: "buttons" }, ...made);
   }
 
@@ -121,22 +146,51 @@ export class Phone {
     else this.talk.append(this.empty);
   }
 
+  /** A service account's buttons under the talk; one with more buttons opens them. */
+  showMenu(menu) {
+    const bar = this.root.querySelector(".menu");
+    const written = JSON.stringify(menu);
+    if (bar.dataset.written === written) return;
+    bar.dataset.written = written;
+    bar.replaceChildren(...menu.map((button) => (button.sub_button?.length ? this.submenu(button) : this.menuButton(button))));
+  }
+
+  closeMenus(target) {
+    for (const menu of this.root.querySelectorAll(".menu [open]")) menu.open = menu.firstElementChild.contains(target);
+  }
+
+  menuButton({ name }) {
+    const click = async () => {
+      const done = await this.does("click", { label: name });
+      if (done?.url) window.open(done.url);
+    };
+    return make("button", { type: "button", onclick: click }, name);
+  }
+
+  submenu({ name, sub_button: more }) {
+    const details = make("details", {}, make("summary", {}, name));
+    details.append(make("div", {}, ...more.map((one) => this.menuButton(one))));
+    return details;
+  }
+
   // --- what is done
 
   async does(what, more = {}) {
     try {
-      return await act(this.user, this.chat, what, more);
+      return await this.line.act(what, more);
     } catch (error) {
       this.complain(error.message);
       return null;
     }
   }
 
-  async tap(label, message) {
-    for (const button of this.shown.get(message)?.element.querySelectorAll(".buttons button") ?? []) {
+  async tap({ label, message: id }) {
+    const message = this.view.find((one) => one.id === id);
+    for (const button of this.shown.get(id)?.element.querySelectorAll(".buttons button") ?? []) {
       button.classList.toggle("pressed", button.textContent === label);
     }
-    const tapped = await this.does("tap", { label, message, wait: 5 });
+    const pressed = this.line.kind === "telegram" ? { label, message: id, wait: 5 } : { label, message };
+    const tapped = await this.does("tap", pressed);
     if (tapped?.answer?.text) this.complain(tapped.answer.text);
     this.unpress();
   }
@@ -160,22 +214,20 @@ export class Phone {
     await this.say(text, more);
   }
 
+  /** Put words into the field, for the person to go on. */
+  begin(words) {
+    const field = this.root.querySelector("form > input");
+    field.value = words;
+    field.focus();
+  }
+
   quote(message) {
     this.quoted = message;
     const line = this.root.querySelector(".quoting");
     line.hidden = message === null;
     if (message === null) return;
     line.firstElementChild.textContent = `回复：${firstLine(message)}`;
-    this.root.querySelector("input").focus();
-  }
-
-  /** Show the same chat to somebody else. */
-  async become(user) {
-    this.user = user;
-    this.quote(null);
-    this.shown.clear();
-    this.talk.replaceChildren();
-    await this.refresh();
+    this.root.querySelector("form > input").focus();
   }
 
   complain(words) {
@@ -196,18 +248,17 @@ export class Phone {
     return this.view.filter((message) => message.id > this.since && !message.is_me);
   }
 
-  /** The newest button of somebody else's that begins with these words: {label, message}. */
+  /** The newest button of somebody else's whose label begins with these words: {label, message}. */
   find(words) {
     for (const message of this.recent.reverse()) {
-      const label = message.buttons.flat().find((one) => one.startsWith(words));
+      const label = message.disabled ? null : message.buttons.flat().find((one) => one.replace(/^\d+ /, "").startsWith(words));
       if (label) return { label, message: message.id };
     }
     return null;
   }
 
   async press(words) {
-    const { label, message } = this.find(words);
-    await this.tap(label, message);
+    await this.tap(this.find(words));
   }
 
   sees(words) {
@@ -215,4 +266,5 @@ export class Phone {
   }
 }
 
-const firstLine = (message) => (message.text || "照片").split("\n")[0].slice(0, 40);
+const titled = (html) => html.replace(/^.*/, "<b>$&</b>");
+const firstLine = (message) => (message.text || PICTURES[message.kind] || "").split("\n")[0].slice(0, 40);
