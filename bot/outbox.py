@@ -52,6 +52,7 @@ MERGE_OVER = timedelta(
 )  # cards that would take longer than this one by one are said in one message
 MOST_ATTEMPTS = 300  # at the longest pause about a day: a platform may be away for long
 _REPEATS = 3
+_WANTED = "claim"  # what a group's card offers while it needs somebody
 _GIST = 30  # characters of what a resident wrote in a line of a list
 # Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
@@ -212,7 +213,7 @@ class Outbox:
         now, bucket = self._clock.now(), self._buckets[way.address.channel]
         if way.chosen.means is Means.KEPT:
             return Mark(job, SendState.KEPT, now, error=way.chosen.reason, chosen=way.chosen)
-        if _says_nothing_new(job, way.channel):
+        if _is_left_out(job, way.channel):
             return Mark(job, SendState.SUPERSEDED, now)
         if not bucket.available(now):  # claimed for another channel
             return Mark(job, SendState.WAITING, bucket.ready_at(now), error=job.said.error, tried=False)
@@ -367,12 +368,17 @@ def _reason(result: Unreachable | Moved) -> str:
 _LOST = (SendState.UNREACHABLE, SendState.FAILED, SendState.UNKNOWN)
 
 
-def _says_nothing_new(job: Job, channel: Channel) -> bool:
-    """A card that would only lose its buttons, where it cannot be changed but would be sent again."""
+def _is_left_out(job: Job, channel: Channel) -> bool:
+    """A card that cannot be changed but would be sent again, and not for anything new.
+
+    That is one which only loses its buttons; and in a group, one that wants nobody any more.
+    """
     edit, traits = job.edit, channel.traits
-    if edit is None or (edit.template, edit.args) != (job.said.template, job.said.args):
+    if edit is None or (traits.edits and not (traits.coded and edit.code is None)):
         return False
-    return not traits.edits or (traits.coded and edit.code is None)
+    same = (edit.template, edit.args) == (job.said.template, job.said.args)
+    wanted = any(choice["id"] == _WANTED for choice in job.said.choices)
+    return same or (job.said.chat.startswith("chat:") and not wanted)
 
 
 def _is_lost(mark: Mark) -> bool:

@@ -312,7 +312,10 @@ def forget_attachments(session: Session, ids: Collection[int]) -> None:
 
 _newest_cards = (
     select(func.max(Notification.id))
-    .where(Notification.subject.in_(bindparam("subjects", expanding=True)))
+    .where(
+        Notification.subject.in_(bindparam("subjects", expanding=True)),
+        Notification.state != SendState.SUPERSEDED,  # never shown: what stands there is the one before
+    )
     .group_by(Notification.subject, Notification.chat)
 )
 _CARDS = select(Notification).where(Notification.id.in_(_newest_cards))
