@@ -117,16 +117,15 @@ class Dispatcher:
         """
         message, desk = turn.message, turn.desk
         said = [one for one in desk.since(before) if one.chat in _heard_in(turn)]
-        for one in said:
-            one.answers = turn.message_id
-            if message.code is not None and message.tapped is None:
+        if message.code is not None and message.tapped is None:
+            for one in said:
                 one.code, one.code_until = message.code, turn.now + RESPONSE_URL_LIVES
         words: list[Notification] = []
         if self._passive.expected(message.channel, message.external) and message.private:
             words = [one for one in said if await self._goes_at_once(turn, one, traits)]
         for one in words:
             one.state, one.sent_at, one.account = SendState.SENT, turn.now, turn.account.id
-            one.means, one.reason = Means.PASSIVE, Reason.ASKED_FOR
+            one.means, one.reason, one.answers = Means.PASSIVE, Reason.ASKED_FOR, turn.message_id
         desk.leave_out(words)
         return _Answer(message, words)
 

@@ -47,9 +47,7 @@ log = structlog.get_logger()
 IN_FLIGHT = 64  # sends at once, and never more than a second's worth: the most that a crash can repeat
 LEASE = timedelta(seconds=40)  # longer than any send takes, with its marking
 LONGEST_PAUSE = 300.0
-MERGE_OVER = timedelta(
-    seconds=20
-)  # cards that would take longer than this one by one are said in one message
+MERGE_OVER = timedelta(seconds=20)  # cards that would take longer than that one by one become a list
 MOST_ATTEMPTS = 300  # at the longest pause about a day: a platform may be away for long
 _REPEATS = 3
 _WANTED = "claim"  # what a group's card offers while it needs somebody
@@ -57,7 +55,6 @@ _GIST = 30  # characters of what a resident wrote in a line of a list
 # Said again after a lost answer, marked as perhaps repeated; the rest waits for the next event.
 _PERHAPS = "perhaps delivered"
 _REPEATED = {"receipt", "emergency", "ask_verdict", "member_card", "group_card", "triage_card"}
-
 
 SHUT_FOR = timedelta(hours=6)  # until we ask again whether our account may do it by now
 _NO_WORTH = Worth()
@@ -192,7 +189,8 @@ class Outbox:
         if way is None:
             self._marks.append(await self._judge(job, None, Unreachable("no address")))
             return
-        job = replace(job, address=way.address)
+        if way.address is not job.address:  # and there is nothing of ours to change there
+            job = replace(job, address=way.address, edit=None)
         unsent = self._unsent(job, way)
         if unsent is not None:
             self._marks.append(unsent)

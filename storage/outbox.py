@@ -499,6 +499,7 @@ def not_answered(session: Session, said: Sequence[int], now: datetime) -> None:
     rows = session.scalars(select(Notification).where(Notification.id.in_(said))).all()
     for row in rows:
         row.state, row.means, row.reason, row.sent_at = SendState.WAITING, None, None, None
+        row.answers = None
     session.flush()
     queries.enqueue(session, [(row.chat, row.urgency) for row in rows], now)
 

@@ -568,7 +568,7 @@ class Notification(Base):
 
     `chat` names the recipient ("resident:7", "member:m1", "chat:3"); the account and channel are chosen
     when it is sent. `edits` is the earlier notification whose message this one changes, `answers` the inbound
-    message whose sender may be waiting for it. `means` says how it went and why so. `code` is what the
+    message whose webhook said it in its answer. `means` says how it went and why so. `code` is what the
     platform handed out for one answer or one change of this message, until `code_until`.
     """
 
