@@ -50,8 +50,11 @@ class Bench:
         place.mkdir()
         return place
 
-    def product(self, pacing: dict[str, str] | None = None) -> AbstractAsyncContextManager[Running]:
-        return servers.product(self.place(), self.stub, UNPACED if pacing is None else pacing)
+    def product(
+        self, pacing: dict[str, str] | None = None, *, on_wechat: bool = False
+    ) -> AbstractAsyncContextManager[Running]:
+        paced = UNPACED if pacing is None else pacing
+        return servers.product(self.place(), self.stub, paced, on_wechat=on_wechat)
 
     def part(self, name: str) -> AbstractAsyncContextManager[Running]:
         return servers.part(name, self.place(), self.stub)

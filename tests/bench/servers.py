@@ -138,13 +138,12 @@ def _variables(folder: Path, stub: Stub, port: int, pacing: dict[str, str]) -> d
         "HUIYIN_SECRET_KEY": "a secret key for the bench only",
         "HUIYIN_WEB__PORT": str(port),
         **{f"HUIYIN_CHANNELS__TELEGRAM__{name}": value for name, value in telegram.items()},
-        **{f"HUIYIN_CHANNELS__WECHAT__{name}": value for name, value in _wechat(stub, pacing).items()},
     }
 
 
 def _wechat(stub: Stub, pacing: dict[str, str]) -> dict[str, str]:
     base = f"http://{HOST}:{stub.port}"
-    return {
+    settings = {
         "APP_ID": WECHAT.receiver,
         "SECRET": "bench-secret",
         "TOKEN": WECHAT.token,
@@ -154,21 +153,26 @@ def _wechat(stub: Stub, pacing: dict[str, str]) -> dict[str, str]:
         "OPEN_BASE": base,
         **{f"PACING__{name}": value for name, value in pacing.items()},
     }
+    return {f"HUIYIN_CHANNELS__WECHAT__{name}": value for name, value in settings.items()}
 
 
 @asynccontextmanager
-async def product(folder: Path, stub: Stub, pacing: dict[str, str]) -> AsyncIterator[Running]:
+async def product(
+    folder: Path, stub: Stub, pacing: dict[str, str], *, on_wechat: bool = False
+) -> AsyncIterator[Running]:
     """`python -m bot run` with the bench's roster, and the parser of messages warm."""
-    async with cold_product(folder, stub, pacing) as running:
+    async with cold_product(folder, stub, pacing, on_wechat=on_wechat) as running:
         await registered(stub)
         yield running
 
 
 @asynccontextmanager
-async def cold_product(folder: Path, stub: Stub, pacing: dict[str, str]) -> AsyncIterator[Running]:
+async def cold_product(
+    folder: Path, stub: Stub, pacing: dict[str, str], *, on_wechat: bool = False
+) -> AsyncIterator[Running]:
     """The same, as soon as /readyz says so."""
     port = free_port()
-    variables = _variables(folder, stub, port, pacing)
+    variables = _variables(folder, stub, port, pacing) | (_wechat(stub, pacing) if on_wechat else {})
     await _load_roster(folder, variables)
     stub.registered.clear()
     async with _started(folder, port, ["-m", "bot", "run"], variables, "/readyz") as running:
