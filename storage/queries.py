@@ -191,12 +191,15 @@ def forget_endorsement(session: Session, endorsement: Endorsement) -> None:
     session.delete(endorsement)
 
 
+_ENDORSED = select(Endorsement.request).where(
+    Endorsement.resident == bindparam("resident"),
+    Endorsement.request.in_(bindparam("requests", expanding=True)),
+)
+
+
 def endorsed(session: Session, resident: int, requests: Collection[int]) -> set[int]:
     """Which of the requests the resident has joined."""
-    query = select(Endorsement.request).where(
-        Endorsement.resident == resident, Endorsement.request.in_(requests)
-    )
-    return set(session.scalars(query))
+    return set(session.scalars(_ENDORSED, {"resident": resident, "requests": list(requests)}))
 
 
 def neighbours(session: Session, areas: Collection[str], request: ServiceRequest) -> list[int]:

@@ -37,10 +37,10 @@ async def pacing(bench: Bench) -> list[Figure]:
         bench.stub.seen = note
         every = _BURST_WITHIN / sizes.burst
         await people.open_loop([every * number for number in range(sizes.burst)], sizes.burst_seconds)
-    return _limits(seen, sizes.burst * _EACH, _queued(folder / "huiyin.db"))
+    return _limits(seen, sizes.burst * _EACH, *_stored(folder / "huiyin.db"))
 
 
-def _limits(seen: list[tuple[float, int]], expected: int, queued: int) -> list[Figure]:
+def _limits(seen: list[tuple[float, int]], expected: int, said: int, queued: int) -> list[Figure]:
     times = [at for at, _ in seen]
     later = [at for at in times if at > times[0] + 1]
     chats: defaultdict[int, list[float]] = defaultdict(list)
@@ -54,8 +54,9 @@ def _limits(seen: list[tuple[float, int]], expected: int, queued: int) -> list[F
         Figure("C limits", "shortest pause in a private chat", (min(private, default=0),), "s", at_least=1),
         Figure("C limits", "most sends in a minute to one group", (_most_of(groups),), at_most=18),
         Figure("C limits", "sent while watched", (float(len(seen)),)),
+        Figure("C limits", "cards said in lists instead of one by one", (float(max(said - len(seen), 0)),)),
         Figure("C limits", "still queued when it was stopped", (float(queued),)),
-        Figure("C limits", "lost or not yet said", (float(expected - len(seen) - queued),), at_most=0),
+        Figure("C limits", "lost or not yet said", (float(max(expected - said - queued, 0)),), at_most=0),
     ]
 
 
@@ -73,14 +74,15 @@ def _most(times: list[float], window: float) -> float:
     return most
 
 
-def _queued(database: Path) -> int:
-    """What waits in the outbox of a stopped product."""
+def _stored(database: Path) -> tuple[int, int]:
+    """Of the messages of a stopped product: how many were said, and how many still wait."""
     connection = sqlite3.connect(database)
     try:
-        (count,) = connection.execute("SELECT count(*) FROM notification WHERE state < 2").fetchone()
+        query = "SELECT sum(state = 2), sum(state < 2) FROM notification"
+        said, queued = connection.execute(query).fetchone()
     finally:
         connection.close()
-    return int(count)
+    return int(said or 0), int(queued or 0)
 
 
 async def start(bench: Bench) -> list[Figure]:
