@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -35,6 +34,7 @@ from bot.page.forms import Proofs
 from bot.page.routes import ResidentsPage
 from bot.passive import Passive
 from bot.platforms import connect
+from bot.serving import serving
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
@@ -311,26 +311,6 @@ def listen(host: str, port: int) -> socket.socket:
             f"web: {host}:{port} cannot be used: {error.strerror}; choose another web.port"
         ) from None
     return listening
-
-
-@asynccontextmanager
-async def serving(app: Starlette, listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
-    """Serve HTTP on the socket until the block is left; what is being answered then is finished."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve([listening]))  # serve() would take the signals
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def serve(settings: Settings, clock: Clock) -> None:

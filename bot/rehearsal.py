@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bot.app import App, listen, opened, serving
+from bot.app import App, listen, opened
 from bot.clock import Clock
 from bot.codes import token_of
 from bot.limits import load_limits
 from bot.roster import Roster, load_roster
 from bot.sandbox.people import Sandbox
 from bot.sandbox.server import BotSpec, build, serve
+from bot.serving import serving
 from bot.settings import Channels, Pacing, Settings, Telegram, TelegramMode, Wechat, Wecom
 from bot.trial import ROBOT, TEMPLATE, company_at, service_account, wechat_settings, wecom_settings
 from storage.secrets import Vault

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.town import Town, town
 
@@ -20,3 +21,10 @@ async def everywhere(tmp_path: Path) -> AsyncIterator[Town]:
     """岳师村 on Telegram, WeChat and WeCom."""
     async with town(tmp_path, everywhere=True) as here:
         yield here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Those with every value in them take seconds each to draw."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])

@@ -5,9 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -19,6 +17,7 @@ from bot.sandbox.official.spec import OfficialSpec
 from bot.sandbox.official.surface import OfficialSurface
 from bot.sandbox.telegram import Telegram
 from bot.sandbox.world import BotSpec, World
+from bot.serving import serving
 
 __all__ = ["BotSpec", "OfficialSpec", "Running", "WecomSpec", "build", "run", "serve"]
 
@@ -67,28 +66,12 @@ async def serve(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Async
     if host not in LOOPBACK:
         raise ValueError("the sandbox listens on loopback only")
     listener = _listen(host, port)
-    server = uvicorn.Server(_config(app))
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
-    await server.startup(sockets=[listener])
-    try:
-        yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
-    finally:
-        await asyncio.gather(*(surface.close() for surface in (app.state.telegram, *app.state.surfaces)))
-        await _shut(server)
-        listener.close()
-
-
-async def _shut(server: uvicorn.Server) -> None:
-    """What uvicorn does when it ends, without its fixed pauses."""
-    for listening in server.servers:
-        listening.close()
-    for connection in list(server.server_state.connections):
-        connection.shutdown()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(SHUT_WITHIN):
-            while server.server_state.connections or server.server_state.tasks:  # noqa: ASYNC110
-                await asyncio.sleep(0.002)
+    async with serving(app, listener, SHUT_WITHIN, http=_Connection, timeout_keep_alive=75, backlog=1024):
+        try:
+            yield Running(app, f"http://{host}:{listener.getsockname()[1]}")
+        finally:
+            surfaces = (app.state.telegram, *app.state.surfaces)
+            await asyncio.gather(*(surface.close() for surface in surfaces))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -102,21 +85,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _config(app: Starlette) -> uvicorn.Config:
-    options: dict[str, Any] = {
-        "access_log": False,
-        "log_config": None,
-        "log_level": "warning",
-        "lifespan": "off",
-        "date_header": False,
-        "server_header": False,
-        "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": 2,
-        "backlog": 1024,
-    }
-    return uvicorn.Config(app, http=_Connection, ws="none", **options)
 
 
 async def run(app: Starlette, host: str, port: int) -> None:
