@@ -126,7 +126,7 @@ class Dispatcher:
         for one in words:
             one.state, one.sent_at, one.account = SendState.SENT, turn.now, turn.account.id
             one.means, one.reason, one.answers = Means.PASSIVE, Reason.ASKED_FOR, turn.message_id
-        desk.leave_out(words)
+        desk.leave_out(words, before)
         return _Answer(message, words)
 
     async def _goes_at_once(self, turn: Turn, said: Notification, traits: Traits) -> bool:

@@ -21,9 +21,7 @@ from storage.tables import Attachment, MediaState
 
 log = structlog.get_logger()
 
-MOST_ATTEMPTS = (
-    12  # over two hours, each wait twice as long: the platforms keep a file for days, an outage may last
-)
+MOST_ATTEMPTS = 12  # over two hours: an outage may last, and the platforms keep a file for days
 _AT_ONCE = 8
 _REMOVED_AT_ONCE = 100
 

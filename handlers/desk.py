@@ -223,9 +223,9 @@ class Desk:
         """What was queued after that."""
         return self._said[spoken:]
 
-    def leave_out(self, said: Collection[Notification]) -> None:
-        """These are said in another way than through the queue."""
-        self._said = [one for one in self._said if one not in said]
+    def leave_out(self, said: Collection[Notification], spoken: int) -> None:
+        """These of what was queued after that are said in another way than through the queue."""
+        self._said[spoken:] = [one for one in self._said[spoken:] if one not in said]
 
     def unsay(self, chats: Collection[str]) -> None:
         """Nothing goes out to these recipients any more; their rows are erased by whoever asks for this."""

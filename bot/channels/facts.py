@@ -34,7 +34,6 @@ PER_MEMBER_MINUTE, PER_MEMBER_HOUR = 30, 1000  # more is dropped without an erro
 LONGEST_APP_TEXT = 2048  # bytes; longer is cut by the platform (official)
 CARD_CODE_LIVES = timedelta(hours=72)  # response_code, one use (official, July 2025; older copies: 24 hours)
 MOST_CARD_BUTTONS = 6  # (unverified)
-LONGEST_TASK_ID = 128  # bytes of 0-9 A-Z a-z _ - @ (third party)
 # What a card shows of its parts, in characters (official, as advice: beyond it, screens leave words out).
 CARD_TITLE, CARD_TEXT, CARD_BUTTON = 36, 160, 10
 CARD_QUOTE = 160  # no number is given for it (unverified)
