@@ -39,9 +39,10 @@ from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from handlers.messages import Channel
 from storage import directory, outbox, privacy, schema
+from storage.database import Where
 from storage.schema import Standing
 from storage.secrets import Vault
-from storage.store import Store, StoreError, sqlite_path
+from storage.store import Database, Store, StoreError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -118,7 +119,7 @@ class App:
     async def close(self) -> None:
         await self.outbox.finish()
         await self.platforms.close()
-        self.store.close()
+        await self.store.close()
 
     # --- running for ever ---------------------------------------------------------------------
 
@@ -227,15 +228,17 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
     `others` are channels beside those of the configuration.
     Raises ConfigError, StoreError or FileError, one clear line each.
     """
-    path = sqlite_path(settings.database_url)
+    database = Database.at(settings.database_url)
     files = OfficeFiles.of(settings)
     pictures = media_store(settings)
     vault = Vault(secret_key(settings))
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(path))
-        ready_database(path)
-        store = Store(path)
-        await store.write(outbox.release_all)
+        if database.file is not None:
+            stack.enter_context(_only_one(database.file))
+        ready_database(settings.database_url)
+        store = Store(settings.database_url)
+        if database.file is not None:
+            await store.write(outbox.release_all)
         await store.write(privacy.make_ready, clock.now())
         await store.write(directory.review, clock.now())
         app = App(settings, clock, store, vault, files, pictures, others, await _shared(stack, settings))
@@ -259,15 +262,26 @@ async def _shared(stack: AsyncExitStack, settings: Settings) -> "Redis | None":
     return shared
 
 
-def ready_database(path: Path) -> None:
+def ready_database(where: Where) -> None:
     """A new database gets its tables; one of another version is refused, with what to do."""
-    found = schema.standing(path)
+    found, database = schema.standing(where), Database.at(where)
     if found is Standing.EMPTY:
-        schema.migrate(path, datetime.now(UTC))
+        schema.migrate(where, datetime.now(UTC))
     elif found is Standing.BEHIND:
-        raise StoreError(f"{path} has an older schema: run `huiyin migrate` (it makes a backup first)")
+        raise StoreError(f"{database} has an older schema: run `huiyin migrate` (it backs a file up first)")
     elif found is Standing.AHEAD:
-        raise StoreError(f"{path} was moved on by a newer huiyin: update the program")
+        raise StoreError(f"{database} was moved on by a newer huiyin: update the program")
+
+
+@asynccontextmanager
+async def ready_store(settings: Settings) -> AsyncIterator[Store]:
+    """The database for a command that does one thing. Raises StoreError where it cannot be used."""
+    ready_database(settings.database_url)
+    store = Store(settings.database_url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def secret_key(settings: Settings) -> str:

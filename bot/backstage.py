@@ -52,8 +52,8 @@ class Backstage:
         shutil.rmtree(self.files, ignore_errors=True)
         self.files.mkdir(mode=0o700)
 
-    def close(self) -> None:
-        self._store.close()
+    async def close(self) -> None:
+        await self._store.close()
 
     async def prepare(self, base_url: str, channels: Channels) -> dict[str, Any]:
         """Load the sample roster, put up the menu, hand out the phones; returns who is on the page."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 from bot import scenes
 from bot.app import secret_key
@@ -26,7 +25,7 @@ from bot.wechat_menu import load_menu
 from handlers.notices import Notices
 from storage import schema
 from storage.schema import Standing
-from storage.store import Store, StoreError, sqlite_path
+from storage.store import Database, Store, StoreError
 
 
 def check_all(settings: Settings) -> Iterator[Line]:
@@ -96,15 +95,15 @@ def _cards(settings: Settings) -> Iterator[Line]:
 
 def _database(settings: Settings) -> Line:
     try:
-        path = sqlite_path(settings.database_url)
-        found = schema.standing(path)
+        database = Database.at(settings.database_url)
+        found = schema.standing(settings.database_url)
     except StoreError as error:
         return "database", False, str(error)
     words = {
-        Standing.EMPTY: f"{path} is new; its tables are made at the first run",
-        Standing.CURRENT: f"{path} is current",
-        Standing.BEHIND: f"{path} has an older schema: run `huiyin migrate`",
-        Standing.AHEAD: f"{path} was moved on by a newer huiyin: update the program",
+        Standing.EMPTY: f"{database} is new; its tables are made at the first run",
+        Standing.CURRENT: f"{database} is current",
+        Standing.BEHIND: f"{database} has an older schema: run `huiyin migrate`",
+        Standing.AHEAD: f"{database} was moved on by a newer huiyin: update the program",
     }
     return "database", found in (Standing.EMPTY, Standing.CURRENT), words[found]
 
@@ -127,9 +126,8 @@ def _scenes(settings: Settings) -> Iterator[Line]:
     """Permanent codes of the service account are few: how many are used."""
     account = settings.channels.wechat.app_id
     with contextlib.suppress(StoreError):
-        path = sqlite_path(settings.database_url)
-        if account and schema.standing(path) is Standing.CURRENT:
-            used = asyncio.run(_used(path, account))
+        if account and schema.standing(settings.database_url) is Standing.CURRENT:
+            used = asyncio.run(_used(settings.database_url, account))
             note = scenes.warning(used)
             yield (
                 "wechat codes",
@@ -138,12 +136,12 @@ def _scenes(settings: Settings) -> Iterator[Line]:
             )
 
 
-async def _used(path: Path, account: str) -> int:
-    store = Store(path)
+async def _used(url: str, account: str) -> int:
+    store = Store(url)
     try:
         return await store.read(scenes.count, account)
     finally:
-        store.close()
+        await store.close()
 
 
 def _notices(settings: Settings) -> Notices | None:

@@ -88,11 +88,11 @@ def check(config: ConfigOption = None) -> None:
 def migrate(config: ConfigOption = None) -> None:
     """Bring the database to this program's schema; an older one is backed up first."""
     from storage import schema
-    from storage.store import sqlite_path
+    from storage.store import Database
 
-    path = sqlite_path(settings_for(config).database_url)
-    backup = schema.migrate(path, datetime.now(UTC))
-    out.print(f"{path} is current" + (f"; the backup is {backup}" if backup else ""))
+    url = settings_for(config).database_url
+    backup = schema.migrate(url, datetime.now(UTC))
+    out.print(f"{Database.at(url)} is current" + (f"; the backup is {backup}" if backup else ""))
 
 
 @app.command()
@@ -100,9 +100,11 @@ def migrate(config: ConfigOption = None) -> None:
 def backup(file: Path, config: ConfigOption = None) -> None:
     """Copy the database to FILE while the bot may be running."""
     from storage import schema
-    from storage.store import sqlite_path
+    from storage.store import Database
 
-    path = sqlite_path(settings_for(config).database_url)
+    path = Database.at(settings_for(config).database_url).file
+    if path is None:
+        raise StoreError("this database lives on a server: back it up there, with pg_dump")
     if not path.exists():
         raise StoreError(f"there is no database at {path}")
     if file.exists():
@@ -179,11 +181,10 @@ def report(
 @refusing
 def roster_load(file: Path, config: ConfigOption = None) -> None:
     """Load the roster FILE: all of it, or nothing where a row is wrong."""
-    from bot.app import ready_database, secret_key
+    from bot.app import ready_store, secret_key
     from bot.limits import load_limits
-    from bot.roster import digest_of, load_roster, read_roster
+    from bot.roster import Loaded, digest_of, load_roster, read_roster
     from storage.secrets import Vault
-    from storage.store import Store, sqlite_path
 
     settings = settings_for(config)
     roster = read_roster(file)
@@ -191,14 +192,13 @@ def roster_load(file: Path, config: ConfigOption = None) -> None:
         raise ConfigError(f"{file}: this is the sample roster (sample: true); a live office needs its own")
     zone = load_limits(settings.limits_file).zone
     vault = Vault(secret_key(settings))
-    path = sqlite_path(settings.database_url)
-    ready_database(path)
-    store = Store(path)
-    try:
-        who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
-        loaded = asyncio.run(store.write(load_roster, roster, digest_of(file), vault, zone, now, who))
-    finally:
-        store.close()
+    who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
+
+    async def load() -> Loaded:
+        async with ready_store(settings) as store:
+            return await store.write(load_roster, roster, digest_of(file), vault, zone, now, who)
+
+    loaded = asyncio.run(load())
     if loaded.nothing:
         out.print(f"{file}: nothing changed")
     else:
@@ -231,21 +231,19 @@ def roster_codes(
     config: ConfigOption = None,
 ) -> None:
     """Print one-time codes, valid for seven days: a member sends “绑定 CODE” to the bot in private."""
-    from bot.app import ready_database, secret_key
-    from bot.joining import make_codes
+    from bot.app import ready_store, secret_key
+    from bot.joining import Printed, make_codes
     from storage.secrets import Vault
-    from storage.store import Store, sqlite_path
 
     settings = settings_for(config)
-    vault, path = Vault(secret_key(settings)), sqlite_path(settings.database_url)
-    ready_database(path)
-    store = Store(path)
-    try:
-        who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
-        printed = asyncio.run(store.write(make_codes, members or (), vault, now, who))
-    finally:
-        store.close()
-    for one in printed:
+    vault = Vault(secret_key(settings))
+    who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
+
+    async def make() -> list[Printed]:
+        async with ready_store(settings) as store:
+            return await store.write(make_codes, members or (), vault, now, who)
+
+    for one in asyncio.run(make()):
         out.print(f"{one.member}  {one.name}  绑定 {one.code}")
 
 

@@ -24,7 +24,7 @@ from storage import inbox, ledgers, outbox, queries
 from storage.ids import from_base36, new_id
 from storage.inbox import Known, Waiting
 from storage.secrets import Vault
-from storage.store import Store, Unit, is_away
+from storage.store import Store, Unit, is_away, is_conflict
 from storage.tables import Account, Conversation, Notification, SendState
 
 log = structlog.get_logger()
@@ -68,10 +68,29 @@ class Dispatcher:
 
     async def step(self) -> int:
         """Handle what waits, at most one batch; returns how many messages that was."""
-        waiting = await self._store.read(inbox.waiting, self._clock.now())
-        items = [_Item(one, self._read(one)) for one in waiting]
-        await in_halves(items, self._handle, self._set_aside)
-        return len(items)
+        items: list[_Item] = []
+        try:
+            async with self._store.unit() as unit:
+                waiting = await unit.run(inbox.claim, self._clock.now())
+                items = [_Item(one, self._read(one)) for one in waiting]
+                answers = await self._handle(unit, items) if items else []
+                spare = len({one.account for one in waiting}) < inbox.ACCOUNTS_AT_ONCE
+                moved = await unit.run(inbox.bring_forward) if spare else 0
+        except Exception:
+            if not items:
+                raise
+            await in_halves(items, self._again, self._set_aside)
+            return len(items)
+        await self._tell(items, answers)
+        return len(items) + moved
+
+    async def _again(self, items: Sequence[_Item]) -> None:
+        """The same in a transaction of its own, but for what another process has meanwhile."""
+        async with self._store.unit() as unit:
+            mine = await unit.run(inbox.hold, [one.waiting for one in items], self._clock.now())
+            items = [one for one in items if one.waiting.message in mine]
+            answers = await self._handle(unit, items) if items else []
+        await self._tell(items, answers)
 
     def _read(self, waiting: Waiting) -> InboundMessage | None:
         try:
@@ -80,32 +99,34 @@ class Dispatcher:
             log.warning("unreadable message kept", message=waiting.message, error=str(error))
             return None
 
-    async def _handle(self, items: Sequence[_Item]) -> None:
+    async def _handle(self, unit: Unit, items: Sequence[_Item]) -> list[_Answer]:
         """One transaction: everything that these messages bring about, or nothing of it."""
-        office = self._offices.current
-        async with self._store.unit() as unit:
-            desk = Desk(unit, office, self._vault, self._clock.now())
-            readable = [(item.waiting, item.message) for item in items if item.message is not None]
-            known = await self._known(unit, [message for _, message in readable])
-            desk.knows(known.cards)
-            answers: list[_Answer] = []
-            for waiting, message in readable:
-                turn = await self._turn(desk, waiting.message, message, known)
-                before = desk.spoken()
-                about = await handle(turn)
-                answers.append(await self._answer(turn, before, self._channels[waiting.channel].traits))
-                if turn.resident is not None:  # perhaps only since this message
-                    known.residents[turn.resident.id] = turn.resident
-                metrics.handled.labels(about).inc()
-                log.info("handled", message=waiting.message, channel=message.channel, about=about)
-                if turn.refused:
-                    log.info("refused", message=waiting.message, about=about, reason=turn.refused)
-            await desk.finish()
-            ids = [item.waiting.message for item in items]
-            unreadable = [item.waiting.message for item in items if item.message is None]
-            await unit.run(inbox.done, ids, unreadable)
+        desk = Desk(unit, self._offices.current, self._vault, self._clock.now())
+        readable = [(item.waiting, item.message) for item in items if item.message is not None]
+        known = await self._known(unit, [message for _, message in readable])
+        desk.knows(known.cards)
+        answers: list[_Answer] = []
+        for waiting, message in readable:
+            turn = await self._turn(desk, waiting.message, message, known)
+            before = desk.spoken()
+            about = await handle(turn)
+            answers.append(await self._answer(turn, before, self._channels[waiting.channel].traits))
+            if turn.resident is not None:  # perhaps only since this message
+                known.residents[turn.resident.id] = turn.resident
+            metrics.handled.labels(about).inc()
+            log.info("handled", message=waiting.message, channel=message.channel, about=about)
+            if turn.refused:
+                log.info("refused", message=waiting.message, about=about, reason=turn.refused)
+        await desk.finish()
+        ids = [item.waiting.message for item in items]
+        unreadable = [item.waiting.message for item in items if item.message is None]
+        await unit.run(inbox.done, ids, unreadable)
+        return answers
+
+    async def _tell(self, items: Sequence[_Item], answers: Sequence[_Answer]) -> None:
+        """Once all is committed: whoever waits for words, and whoever fetches pictures."""
         await self._hand_over(answers)
-        if any(message.media for _, message in readable):
+        if any(item.message is not None and item.message.media for item in items):
             self.pictured.set()
 
     # --- what a webhook waits for -------------------------------------------------------------
@@ -246,9 +267,10 @@ class Dispatcher:
     async def _set_aside(self, item: _Item, error: Exception) -> None:
         """Keep it for later, apologise once, give up after a few tries; the others go on meanwhile.
 
-        Raises the error where the database is away: everything waits where it is, and nobody hears of it.
+        Raises the error where the database is away, or others are at the same rows again and again:
+        everything waits where it is, and nobody hears of it.
         """
-        if is_away(error):
+        if is_away(error) or is_conflict(error):
             raise error
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)

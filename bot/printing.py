@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bot import poster
-from bot.app import ready_database
+from bot.app import ready_store
 from bot.channels import facts
 from bot.clock import Clock
 from bot.codes import link, page_link, picture, token_of
@@ -20,7 +20,7 @@ from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
 from routing.organisation import AreaKind, Organisation
 from storage import directory
-from storage.store import Store, sqlite_path
+from storage.store import Store
 
 
 def choose(settings: Settings, wanted: Through | None) -> Through:
@@ -121,14 +121,8 @@ async def press(settings: Settings, order: Order, clock: Clock) -> AsyncIterator
     Says on standard error when the account's permanent codes run short.
     """
     check_lasting(order.through, order.lasts)
-    path = sqlite_path(settings.database_url)
-    ready_database(path)
-    store = Store(path)
-    try:
-        async with _linking(settings, order, store, clock) as linking:
-            yield Press(settings, order, store, clock, linking)
-    finally:
-        store.close()
+    async with ready_store(settings) as store, _linking(settings, order, store, clock) as linking:
+        yield Press(settings, order, store, clock, linking)
 
 
 @asynccontextmanager

@@ -64,11 +64,18 @@ class Rehearsal:
 
 @asynccontextmanager
 async def rehearsal(
-    folder: Path, clock: Clock, files: Settings, pacing: Pacing | None = None, *, everywhere: bool = False
+    folder: Path,
+    clock: Clock,
+    files: Settings,
+    pacing: Pacing | None = None,
+    *,
+    database: str | None = None,
+    everywhere: bool = False,
 ) -> AsyncIterator[Rehearsal]:
-    """Everything wired over real HTTP, with a database in `folder`, the office's files as in `files`.
+    """Everything wired over real HTTP, with the office's files as in `files`.
 
-    `everywhere`: on WeChat and WeCom too, not on Telegram alone.
+    The database is a file in `folder` unless another one is given. `everywhere`: on WeChat and WeCom too, not
+    on Telegram alone.
     """
     token, secret = f"1:{secrets.token_urlsafe(16)}", secrets.token_urlsafe(16)
     listening = listen("127.0.0.1", 0)
@@ -98,7 +105,7 @@ async def rehearsal(
         )
         settings = files.model_copy(
             update={
-                "database_url": f"sqlite:///{folder}/huiyin.db",
+                "database_url": database or f"sqlite:///{folder}/huiyin.db",
                 "data_dir": folder,
                 "secret_key": telegram.webhook_secret,
                 "channels": channels,

@@ -8,13 +8,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.app import ready_database
+from bot.app import ready_store
 from bot.offices import OfficeFiles, Offices
 from bot.settings import ConfigError, Settings
 from handlers import reporting
 from handlers.office import Office
 from handlers.reporting import Table
-from storage.store import Store, sqlite_path
 
 _SPANS: Mapping[str, Callable[[Session, Office, str, datetime], list[Table]]] = {
     "daily": reporting.daily_tables,
@@ -25,17 +24,12 @@ _SPANS: Mapping[str, Callable[[Session, Office, str, datetime], list[Table]]] = 
 
 async def tables(settings: Settings, span: str, area: str | None, now: datetime) -> list[Table]:
     """The tables of an area, of every root where none is named. Raises ConfigError for an unknown area."""
-    path = sqlite_path(settings.database_url)
-    ready_database(path)
-    store = Store(path)
-    try:
+    async with ready_store(settings) as store:
         offices = Offices(store, OfficeFiles.of(settings))
         await offices.refresh()
         office = offices.current
         areas = _areas(office, area)
         return [table for one in areas for table in await store.read(_SPANS[span], office, one, now)]
-    finally:
-        store.close()
 
 
 def _areas(office: Office, area: str | None) -> list[str]:

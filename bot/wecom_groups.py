@@ -4,14 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.app import ready_database, secret_key
+from bot.app import ready_store, secret_key
 from bot.channels.wecom import WecomChannel
 from bot.clock import Clock
 from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
 from storage import directory, outbox
 from storage.secrets import Vault
-from storage.store import Store, sqlite_path
 
 
 async def open_group(settings: Settings, area: str, name: str) -> str:
@@ -37,13 +36,9 @@ _FEWEST = 2  # the platform's rule
 
 
 async def _people(settings: Settings, area: str, now: datetime) -> list[str]:
-    path, vault = sqlite_path(settings.database_url), Vault(secret_key(settings))
-    ready_database(path)
-    store = Store(path)
-    try:
+    vault = Vault(secret_key(settings))
+    async with ready_store(settings) as store:
         sealed = await store.read(_addresses, area, now)
-    finally:
-        store.close()
     return [vault.open(one) for one in sealed]
 
 

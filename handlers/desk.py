@@ -88,7 +88,6 @@ class Desk:
         self._given: list[Json] = []
         self._relieved: set[int] = set()
         self._taken: set[int] = set()
-        self._counters: dict[str, int] = {}
         self._cards: dict[str, dict[str, Notification]] = {}
         self._contents: dict[int, Content] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
@@ -241,7 +240,6 @@ class Desk:
     def _write(self, session: Session) -> None:
         queries.cancel_deadlines(session, self._dropped)
         session.flush()
-        queries.set_counters(session, self._counters)
         work.taken(session, self._taken, self.now)
         work.relieve(session, self._relieved, self.now)
         queries.add_rows(session, Assignment, self._given)
@@ -251,10 +249,7 @@ class Desk:
 
     async def next_number(self, name: str) -> int:
         """The next value of a counter, starting at 1. Gaps are allowed, repeats are not."""
-        if name not in self._counters:
-            self._counters[name] = await self.unit.run(queries.counter, name)
-        self._counters[name] += 1
-        return self._counters[name]
+        return await self.unit.run(queries.take_number, name)
 
     # --- remembering --------------------------------------------------------------------------
 

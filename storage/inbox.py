@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, exists, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from storage import queries
@@ -14,6 +14,7 @@ from storage.tables import (
     Account,
     Chat,
     Conversation,
+    Lane,
     Message,
     MessageState,
     Notification,
@@ -35,6 +36,7 @@ class Arrival:
     account: str | None
     body: bytes
     received_at: datetime
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +71,69 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]
     new = connection.execute(query, rows).all()
     waiting = [(message, account, at) for message, account, at, _, _ in new if account is not None]
     if waiting:
-        accounts = [{"account": account} for account in sorted({account for _, account, _ in waiting})]
-        connection.execute(insert(Conversation).on_conflict_do_nothing(), accounts)
-        connection.execute(
-            insert(Work),
-            [
-                {"message": message, "account": account, "not_before": at, "attempts": 0}
-                for message, account, at in waiting
-            ],
-        )
+        _queue(connection, waiting, {one.account for one in arrivals if one.account and one.urgent})
     return {(channel, external) for _, _, _, channel, external in new}
 
 
-_earlier = aliased(Work)
-_heads = (
-    select(Work.account)
-    .where(
-        Work.not_before <= bindparam("now"),
-        ~exists().where(
-            _earlier.account == Work.account,
-            _earlier.message < Work.message,
-            _earlier.not_before <= bindparam("now"),
-        ),
+_NEW_CONVERSATION = insert(Conversation).on_conflict_do_nothing()
+_NEW_WORK = insert(Work)
+_LIFT = (
+    update(Work)
+    .where(Work.account.in_(bindparam("accounts", expanding=True)), Work.lane == Lane.ORDINARY)
+    .values(lane=Lane.URGENT)
+)
+
+
+def _queue(
+    connection: Connection, waiting: Sequence[tuple[int, str, datetime]], urgent: Collection[str]
+) -> None:
+    """Each to its lane. Whoever is in danger is not kept waiting by what they wrote before either."""
+    accounts = sorted({account for _, account, _ in waiting})
+    connection.execute(_NEW_CONVERSATION, [{"account": account} for account in accounts])
+    lanes = dict.fromkeys(connection.scalars(_FLOODING, {"accounts": accounts}), Lane.BEHIND)
+    lanes |= dict.fromkeys(urgent, Lane.URGENT)
+    if urgent:
+        connection.execute(_LIFT, {"accounts": sorted(urgent)})
+    connection.execute(
+        _NEW_WORK,
+        [
+            {
+                "message": message,
+                "account": account,
+                "not_before": at,
+                "attempts": 0,
+                "lane": lanes.get(account, Lane.ORDINARY),
+            }
+            for message, account, at in waiting
+        ],
     )
-    .order_by(Work.message)
+
+
+_earlier = aliased(Work)
+_waits = Work.not_before <= bindparam("now"), Work.lane < Lane.BEHIND
+_before = _earlier.not_before <= bindparam("now"), _earlier.lane < Lane.BEHIND
+# An account is claimed by locking its conversation; only then its messages are read, in a new statement:
+# what another process did with them before it let go of the lock is seen.
+_HEADS = (
+    select(Work.account)
+    .join(Conversation, Conversation.account == Work.account)
+    .where(
+        *_waits, ~exists().where(_earlier.account == Work.account, _earlier.message < Work.message, *_before)
+    )
+    .order_by(Work.lane, Work.message)
     .limit(ACCOUNTS_AT_ONCE)
+    .with_for_update(of=Conversation, skip_locked=True)
+)
+_HELD = (
+    select(Conversation.account)
+    .where(Conversation.account.in_(bindparam("accounts", expanding=True)))
+    .order_by(Conversation.account)
+    .with_for_update(skip_locked=True)
 )
 _place = func.row_number().over(partition_by=Work.account, order_by=Work.message).label("place")
 _ranked = (
     select(Work.message, _place)
-    .where(Work.account.in_(_heads), Work.not_before <= bindparam("now"))
+    .where(Work.account.in_(bindparam("accounts", expanding=True)), *_waits)
     .subquery()
 )
 _WAITING = (
@@ -110,9 +145,59 @@ _WAITING = (
 )
 
 
-def waiting(session: Session, now: datetime) -> list[Waiting]:
-    """The next messages of the accounts that have waited longest, each account's in order."""
-    return [Waiting(*row) for row in session.connection().execute(_WAITING, {"now": now})]
+def claim(session: Session, now: datetime) -> list[Waiting]:
+    """The next messages of the accounts whose turn it is, each account's in order, urgent ones first.
+
+    They are this transaction's alone until it ends; accounts that another one has are passed over.
+    """
+    accounts = session.connection().scalars(_HEADS, {"now": now}).all()
+    return _of(session, accounts, now)
+
+
+def hold(session: Session, messages: Collection[Waiting], now: datetime) -> set[int]:
+    """Claim the accounts of these messages once more; which of the messages still wait."""
+    wanted = sorted({one.account for one in messages})
+    accounts = session.connection().scalars(_HELD, {"accounts": wanted}).all()
+    return {one.message for one in _of(session, accounts, now)}
+
+
+def _of(session: Session, accounts: Sequence[str], now: datetime) -> list[Waiting]:
+    if not accounts:
+        return []
+    found = session.connection().execute(_WAITING, {"accounts": list(accounts), "now": now})
+    return [Waiting(*row) for row in found]
+
+
+# --- those who send more than anybody can read ------------------------------------------------
+
+MOST_WAITING = 30  # messages of one account that wait among the others'; further ones wait behind them
+_MOST_FLOODING = 100  # accounts that are looked after at once
+_many = select(Work.message).where(Work.account == Conversation.account).offset(MOST_WAITING).limit(1)
+_FLOODING = select(Conversation.account).where(
+    Conversation.account.in_(bindparam("accounts", expanding=True)), _many.exists()
+)
+_in_front = select(_earlier.message).where(_earlier.account == Work.account, _earlier.lane < Lane.BEHIND)
+_BEHIND = (
+    select(Work.account)
+    .where(Work.lane == Lane.BEHIND, ~_in_front.exists())
+    .distinct()
+    .order_by(Work.account)
+    .limit(_MOST_FLOODING)
+)
+_NEXT_BEHIND = (
+    select(Work.message)
+    .where(Work.lane == Lane.BEHIND, Work.account == bindparam("whose"))
+    .order_by(Work.message)
+    .limit(MOST_WAITING)
+)
+_FORWARD = update(Work).where(Work.message.in_(_NEXT_BEHIND)).values(lane=Lane.ORDINARY)
+
+
+def bring_forward(session: Session) -> int:
+    """The next messages of those who flood and of whom nothing waits in front any more; how many they are."""
+    accounts = session.connection().scalars(_BEHIND).all()
+    moved = [session.connection().execute(_FORWARD, {"whose": one}).rowcount for one in accounts]
+    return sum(moved)
 
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)

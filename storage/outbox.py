@@ -1,7 +1,7 @@
 """The way out, as tables: a chat is claimed, its head is sent outside, the outcome is marked."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -135,6 +135,7 @@ _READY = (
     )
     .order_by(_queue.urgency, _queue.next_at)
     .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
 )
 _head = (
     select(_notification.id)
@@ -170,6 +171,8 @@ _HEADS = (
     .outerjoin(_earlier, _earlier.c.id == _notification.edits)
     .outerjoin(_file, _file.c.id == _notification.attachment)
     .where(_notification.id.in_(select(_head).where(_queue.chat.in_(bindparam("chats", expanding=True)))))
+    # A card that a handler is just changing goes out when it is changed; and nobody waits for the other.
+    .with_for_update(of=_said_table, skip_locked=True)
 )
 _LEASE = (
     _queue_table.update()
@@ -190,16 +193,25 @@ def claim(session: Session, now: datetime, lease_until: datetime, room: Room, ch
     if not chats:
         return []
     heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all()
+    _nothing_left(session, chats.keys() - {head.chat for head in heads})
+    chats = {head.chat: chats[head.chat] for head in heads}
     crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
+    if not heads:
+        return []
     connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
     taken = [head.id for head in heads] + [said.id for merged in crowded.values() for said in merged]
-    if taken:
-        connection.execute(_IN_FLIGHT, [{"of": one} for one in sorted(set(taken))])
+    connection.execute(_IN_FLIGHT, [{"of": one} for one in sorted(set(taken))])
     edited = {f"account:{head.account}" for head in heads if head.account is not None}
     addresses = _addresses(session, [*chats, *edited])
     return [
         _job(tuple(head), chats[head.chat], addresses, tuple(crowded.get(head.chat, ()))) for head in heads
     ]
+
+
+def _nothing_left(session: Session, chats: Collection[str]) -> None:
+    """What these waited with was withdrawn meanwhile, or is just being changed."""
+    if chats:
+        session.connection().execute(_STILL_WAITING, {"chats": sorted(chats)})
 
 
 CARDS = ("group_card", "member_card", "triage_card")
@@ -224,6 +236,7 @@ _BEHIND = (
     )
     .order_by(_notification.urgency, _notification.id)
     .limit(_MOST_MERGED)
+    .with_for_update(skip_locked=True)
 )
 
 
@@ -302,6 +315,13 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
     """Write what became of the jobs. A chat whose claim has passed to somebody else is left to them."""
     connection = session.connection()
     connection.execute(_MARK_SAID, [_outcome(one, said) for one in marks for said in _said_by(one)])
+    _mark_lost(session, [one for one in marks if one.lost_account], now)
+    for one in marks:
+        if one.chosen is not None and one.chosen.means is not Means.PLAIN:
+            _keep_books(session, one)
+    session.flush()  # what is claimed next looks at the rows
+    # What waits is looked at once the chats are ours: else we miss what is queued just now.
+    connection.execute(_LOCK_CHATS, {"chats": sorted({one.job.said.chat for one in marks})})
     connection.execute(
         _MARK_CHAT,
         [
@@ -311,14 +331,9 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
                 "next_at": one.next_at,
                 "on": one.job.address.channel if one.job.address else None,
             }
-            for one in marks
+            for one in sorted(marks, key=lambda one: one.job.said.chat)
         ],
     )
-    _mark_lost(session, [one for one in marks if one.lost_account], now)
-    for one in marks:
-        if one.chosen is not None and one.chosen.means is not Means.PLAIN:
-            _keep_books(session, one)
-    session.flush()  # what is claimed next looks at the rows
 
 
 def _keep_books(session: Session, mark: Mark) -> None:
@@ -389,6 +404,17 @@ _MARK_SAID = (
     .values({name: bindparam(name) for name in _OUTCOME})
 )
 _waiting = (_notification.chat == _queue.chat, _notification.state < SendState.SENT)
+_LOCK_CHATS = (
+    select(_queue.chat)
+    .where(_queue.chat.in_(bindparam("chats", expanding=True)))
+    .order_by(_queue.chat)
+    .with_for_update()
+)
+_STILL_WAITING = (
+    _queue_table.update()
+    .where(_queue.chat.in_(bindparam("chats", expanding=True)))
+    .values(waiting=exists().where(*_waiting))
+)
 _MARK_CHAT = (
     _queue_table.update()
     .where(_queue.chat == bindparam("of"), _queue.claim_no == bindparam("mine"))
@@ -464,7 +490,7 @@ def release_all(session: Session) -> int:
     return int(freed.rowcount)  # type: ignore[attr-defined]  # a CursorResult, always, for UPDATE
 
 
-_later = func.max(ChatQueue.next_at, func.coalesce(ChatQueue.lease_until, ChatQueue.next_at))
+_later = case((ChatQueue.lease_until > ChatQueue.next_at, ChatQueue.lease_until), else_=ChatQueue.next_at)
 _NEXT = select(ChatQueue.channel, func.min(_later)).where(ChatQueue.waiting).group_by(ChatQueue.channel)
 
 

@@ -216,7 +216,7 @@ def _grown_old(
     rows = session.execute(select(key, at).where(key > done).order_by(key).limit(MOST_AT_ONCE))
     ids = [one for one, _ in takewhile(lambda row: row[1] < before, rows)]
     if ids:
-        queries.set_counters(session, {_mark(name): ids[-1]})
+        queries.set_counter(session, _mark(name), ids[-1])
     return ids
 
 

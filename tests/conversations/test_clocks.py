@@ -513,14 +513,14 @@ async def test_at25_due_times_are_stored_and_fire_once_however_many_look(yueshi:
     member, group = await yueshi.staff(1001, 1101)
     await yueshi.filed(resident)
     yueshi.clock.advance(timedelta(hours=2))
-    app, stores = yueshi.app, [Store(yueshi.app.store.path) for _ in range(2)]
+    app, stores = yueshi.app, [Store(yueshi.app.settings.database_url) for _ in range(2)]
     others = [
         Ticker(store, yueshi.vault, app.offices, app.clock) for store in stores
     ]  # they remember nothing
     while any(await asyncio.gather(*(one.step() for one in (app.ticker, *others)))):
         pass
     for store in stores:
-        store.close()
+        await store.close()
     await yueshi.settle()
     assert len(await _texts(group, "请您也来看看")) == 1
     events = [line.event for line in await yueshi.history(await yueshi.request())]

@@ -268,6 +268,12 @@ async def test_hard_case_duplicate_delivery_and_outage_one_answer(yueshi: Town) 
     assert len(await yueshi.requests()) == 1
 
 
+def _file(town: Town) -> Path:
+    file = town.app.store.database.file
+    assert file is not None
+    return file
+
+
 def _patience(session: Session, milliseconds: int) -> None:
     session.connection().exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
 
@@ -275,7 +281,7 @@ def _patience(session: Session, milliseconds: int) -> None:
 @contextmanager
 def _locked(town: Town) -> Iterator[None]:
     """Somebody else holds the database, longer than we can wait."""
-    with closing(sqlite3.connect(town.app.store.path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(_file(town), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")

@@ -498,6 +498,12 @@ async def test_what_cannot_be_stored_stays_in_the_form(yueshi: Town, phone: Brow
         assert "“楼道灯坏了”" in (await phone.writes(away.writing.typed)).text
 
 
+def _file(town: Town) -> Path:
+    file = town.app.store.database.file
+    assert file is not None
+    return file
+
+
 def _patience(session: Session, milliseconds: int) -> None:
     session.connection().exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
 
@@ -505,7 +511,7 @@ def _patience(session: Session, milliseconds: int) -> None:
 @contextmanager
 def _locked(town: Town) -> Iterator[None]:
     """Somebody else holds the database, longer than we can wait."""
-    with closing(sqlite3.connect(town.app.store.path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(_file(town), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -513,7 +519,7 @@ def _locked(town: Town) -> Iterator[None]:
 
 async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone: Browser) -> None:
     url = f"{phone.base}/q/{await yueshi.token('YS-1-3')}"
-    with closing(sqlite3.connect(yueshi.app.store.path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(_file(yueshi), isolation_level=None)) as other:
         other.execute("ALTER TABLE qr_token RENAME TO elsewhere")
         page = await phone.opens(url)
         other.execute("ALTER TABLE elsewhere RENAME TO qr_token")

@@ -53,7 +53,7 @@ async def _tokens(folder: Path) -> dict[str, str]:
     await store.write(load_roster, roster, "test", Vault(KEY), zone, now, "test")
     buildings = [area.code for area in roster.areas if area.kind is AreaKind.BUILDING]
     tokens = {code: await store.write(token_of, code, now) for code in buildings}
-    store.close()
+    await store.close()
     return tokens
 
 
@@ -66,7 +66,7 @@ async def _stored(folder: Path) -> list[ServiceRequest]:
         assert await store.read(lambda session: session.scalar(select(func.count()).select_from(Work))) == 0
         return requests
     finally:
-        store.close()
+        await store.close()
 
 
 async def test_a_card_that_was_not_sent_is_sent_after_the_restart(tmp_path: Path, sandbox: Sandbox) -> None:

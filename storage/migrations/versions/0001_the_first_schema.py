@@ -37,7 +37,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attachment", schema=None) as batch_op:
         batch_op.create_index(
-            "attachment_waiting", ["next_at"], unique=False, sqlite_where=sa.text("state = 'waiting'")
+            "attachment_waiting",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
         )
         batch_op.create_index(batch_op.f("ix_attachment_request"), ["request"], unique=False)
 
@@ -63,7 +67,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("chat_queue", schema=None) as batch_op:
         batch_op.create_index(
-            "chat_queue_next", ["urgency", "next_at"], unique=False, sqlite_where=sa.text("waiting = 1")
+            "chat_queue_next",
+            ["urgency", "next_at"],
+            unique=False,
+            sqlite_where=sa.text("waiting = 1"),
+            postgresql_where=sa.text("waiting"),
         )
 
     op.create_table(
@@ -94,7 +102,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("deadline", schema=None) as batch_op:
-        batch_op.create_index("deadline_due", ["due_at"], unique=False, sqlite_where=sa.text("state = 0"))
+        batch_op.create_index(
+            "deadline_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 0"),
+            postgresql_where=sa.text("state = 0"),
+        )
         batch_op.create_index(batch_op.f("ix_deadline_account"), ["account"], unique=False)
         batch_op.create_index(batch_op.f("ix_deadline_request"), ["request"], unique=False)
 
@@ -151,7 +165,11 @@ def upgrade() -> None:
         batch_op.create_index("notification_ref", ["chat", "ref"], unique=False)
         batch_op.create_index("notification_subject", ["subject", "chat", "id"], unique=False)
         batch_op.create_index(
-            "notification_waiting", ["chat", "urgency", "id"], unique=False, sqlite_where=sa.text("state < 2")
+            "notification_waiting",
+            ["chat", "urgency", "id"],
+            unique=False,
+            sqlite_where=sa.text("state < 2"),
+            postgresql_where=sa.text("state < 2"),
         )
 
     op.create_table(

@@ -146,8 +146,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table("service_request", schema=None) as batch_op:
         batch_op.add_column(sa.Column("source", sa.String(), nullable=False, server_default="chat"))
-        batch_op.add_column(sa.Column("anonymous", sa.Boolean(), nullable=False, server_default="0"))
-        batch_op.add_column(sa.Column("sealed", sa.Boolean(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("anonymous", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("sealed", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("latitude", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("longitude", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("endorsements", sa.BigInteger(), nullable=False, server_default="0"))
@@ -175,21 +175,34 @@ def upgrade() -> None:
             "service_request_alike", ["community", "category", "area", "created_at"], unique=False
         )
         batch_op.create_index(
-            "service_request_unclosed", ["id"], unique=False, sqlite_where=sa.text("closed_at IS NULL")
+            "service_request_unclosed",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
         )
         batch_op.create_index(
             "service_request_of_somebody",
             ["closed_at"],
             unique=False,
             sqlite_where=sa.text("closed_at > 0 AND resident > 0"),
+            postgresql_where=sa.text("closed_at > 0 AND resident > 0"),
         )
 
     with op.batch_alter_table("attachment", schema=None) as batch_op:
         batch_op.create_index(
-            "attachment_erased", ["id"], unique=False, sqlite_where=sa.text("state = 'erased'")
+            "attachment_erased",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'erased'"),
+            postgresql_where=sa.text("state = 'erased'"),
         )
 
     with op.batch_alter_table("notification", schema=None) as batch_op:
         batch_op.create_index(
-            "notification_request", ["request"], unique=False, sqlite_where=sa.text("request IS NOT NULL")
+            "notification_request",
+            ["request"],
+            unique=False,
+            sqlite_where=sa.text("request IS NOT NULL"),
+            postgresql_where=sa.text("request IS NOT NULL"),
         )

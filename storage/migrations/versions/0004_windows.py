@@ -22,7 +22,11 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("code", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("code_until", sa.BigInteger(), nullable=True))
         batch_op.create_index(
-            "notification_answers", ["answers"], unique=False, sqlite_where=sa.text("answers IS NOT NULL")
+            "notification_answers",
+            ["answers"],
+            unique=False,
+            sqlite_where=sa.text("answers IS NOT NULL"),
+            postgresql_where=sa.text("answers IS NOT NULL"),
         )
     with op.batch_alter_table("chat_queue", schema=None) as batch_op:
         batch_op.add_column(sa.Column("channel", sa.String(), nullable=True))
@@ -32,6 +36,7 @@ def upgrade() -> None:
         ["account", "id"],
         unique=False,
         sqlite_where=sa.text("channel = 'web'"),
+        postgresql_where=sa.text("channel = 'web'"),
     )
     op.create_table(
         "scene",

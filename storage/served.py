@@ -1,0 +1,163 @@
+"""PostgreSQL: many processes write at once, and none overwrites what another has changed since it read it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from itertools import chain
+from typing import Any, TypeVar
+
+from asyncpg import PostgresError
+from sqlalchemy import Table, event, inspect, select, tuple_
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import LoaderCallableStatus, Session, UOWTransaction, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.util import greenlet_spawn
+
+from storage.database import ENGINE, AwayError, Way
+from storage.tables import Base
+
+T = TypeVar("T")
+
+_WRITERS = 6  # units of work at once in one process
+_PATIENCE = 5.0  # seconds for a connection; whoever waits longer is told that the database is away
+_SERVER_SETTINGS = {
+    "application_name": "huiyin",
+    "timezone": "UTC",
+    # A plan made while a queue was empty is a bad one when it is full.
+    "plan_cache_mode": "force_custom_plan",
+    "jit": "off",
+    # A process that hangs in the middle of a unit of work must not hold its locks for ever.
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "10s",
+    # The network to this process is gone: its locks are free after some nine seconds.
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+}
+
+
+class ConflictError(Exception):
+    """Somebody else changed a row after it was read here; the same work may succeed on the new state."""
+
+
+def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -> AsyncEngine:
+    """Read committed, every commit flushed; one that `reads` sees each statement's newest state."""
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_PATIENCE,
+        connect_args={
+            "timeout": _PATIENCE,
+            "command_timeout": 60,
+            "prepared_statement_cache_size": 500,
+            "server_settings": _SERVER_SETTINGS,
+        },
+        **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
+        **ENGINE,
+    )
+
+
+class Served:
+    """The way in has connections of its own, so that it never waits for a batch."""
+
+    def __init__(self, url: URL) -> None:
+        self._units, self._door = open_engine(url), open_engine(url, connections=2)
+        self._reader = open_engine(url, reads=True)
+        self._writing, self._first = (_way(one, Checked) for one in (self._units, self._door))
+        self.reading = _way(self._reader, Session)
+
+    @asynccontextmanager
+    async def writing(self, first: bool) -> AsyncIterator[Way]:
+        yield self._first if first else self._writing
+
+    async def scrub(self) -> None:
+        """Nothing to do: the server's own vacuum removes what was erased."""
+
+    async def close(self) -> None:
+        for one in (self._units, self._door, self._reader):
+            await one.dispose()
+
+
+def _way(engine: AsyncEngine, kind: type[Session]) -> Way:
+    return Way(sessionmaker(engine.sync_engine, class_=kind, expire_on_commit=False), _beside)
+
+
+async def _beside(work: Callable[[], T]) -> T:
+    """On the event loop's own thread, which does other things while the server works."""
+    try:
+        return await greenlet_spawn(work)
+    except DBAPIError as error:
+        said = error.orig.__cause__ if error.orig else None
+        if isinstance(said, PostgresError):
+            said.detail = None  # the row that failed, with what somebody wrote in it
+        raise
+    except (OSError, PostgresError) as error:  # no connection came about; all else SQLAlchemy has wrapped
+        raise AwayError(type(error).__name__) from error
+
+
+# --- nobody's change is overwritten -----------------------------------------------------------
+
+
+class Checked(Session):
+    """Writes an object only if its row still is as it was read, and locks the row until the commit."""
+
+
+@event.listens_for(Checked, "before_flush")
+def _check(session: Session, _context: UOWTransaction, _instances: object) -> None:
+    """Lock what is about to be written, tables and rows in one order for everybody. Raises ConflictError."""
+    changed: defaultdict[Table, dict[Any, Base]] = defaultdict(dict)
+    for one in chain(session.dirty, session.deleted):
+        if one in session.deleted or session.is_modified(one):
+            changed[inspect(one).mapper.local_table][inspect(one).identity] = one
+    for table in sorted(changed, key=lambda table: table.name):
+        _compare(session, table, changed[table])
+
+
+def _compare(session: Session, table: Table, objects: Mapping[Any, Base]) -> None:
+    key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
+    wanted = [one if len(one) > 1 else one[0] for one in objects]
+    query = select(table).where(key.in_(wanted)).order_by(*table.primary_key).with_for_update(key_share=True)
+    found = session.connection().execute(query).mappings().all()
+    if len(found) != len(objects):
+        raise ConflictError(f"a row of {table.name} is gone")
+    for row in found:
+        one = objects[tuple(row[column] for column in table.primary_key)]
+        read = _read(one)
+        if any(read.get(name, value) != value for name, value in row.items()):
+            raise ConflictError(f"a row of {table.name} was changed elsewhere")
+
+
+def _read(one: Base) -> dict[str, Any]:
+    """The columns that this session knows, as it read or wrote them last."""
+    state = inspect(one)
+    known = state.dict | state.committed_state
+    return {name: value for name, value in known.items() if value is not LoaderCallableStatus.NO_VALUE}
+
+
+# --- what went wrong --------------------------------------------------------------------------
+
+# Serialisation, deadlock, a lock not had in time, and unique values that somebody else was first with.
+_CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
+# The server shuts down, starts, is a reader, has no connection, memory or disk left.
+_AWAY = ("08", "53", "57", "25006")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether two units of work were in each other's way, so that the same may succeed at once."""
+    return isinstance(error, ConflictError | StaleDataError) or _code(error) in _CONFLICTS
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server cannot be reached or cannot work just now."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, AwayError | PoolTimeoutError) or _code(error).startswith(_AWAY)
+
+
+def _code(error: BaseException) -> str:
+    """The server's five characters for what went wrong, wherever in the chain they are."""
+    code = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return code if isinstance(code, str) else ""
