@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.orm import LoaderCallableStatus, Session, UOWTransaction, sessionmaker
+from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session, UOWTransaction, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.util import greenlet_spawn
 
@@ -109,15 +109,19 @@ class Checked(Session):
 @event.listens_for(Checked, "before_flush")
 def _check(session: Session, _context: UOWTransaction, _instances: object) -> None:
     """Lock what is about to be written, tables and rows in one order for everybody. Raises ConflictError."""
-    changed: defaultdict[Table, dict[Any, Base]] = defaultdict(dict)
+    ours: set[InstanceState[Base]] = session.info.setdefault("ours", set())  # locked by this transaction
+    changed: defaultdict[Table, dict[Any, InstanceState[Base]]] = defaultdict(dict)
     for one in chain(session.dirty, session.deleted):
-        if one in session.deleted or session.is_modified(one):
-            changed[inspect(one).mapper.local_table][inspect(one).identity] = one
+        state = inspect(one)
+        if state not in ours and (one in session.deleted or session.is_modified(one)):
+            changed[state.mapper.local_table][state.identity] = state
     for table in sorted(changed, key=lambda table: table.name):
         _compare(session, table, changed[table])
+        ours.update(changed[table].values())
+    ours.update(map(inspect, session.new))
 
 
-def _compare(session: Session, table: Table, objects: Mapping[Any, Base]) -> None:
+def _compare(session: Session, table: Table, objects: Mapping[Any, InstanceState[Base]]) -> None:
     key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
     wanted = [one if len(one) > 1 else one[0] for one in objects]
     query = select(table).where(key.in_(wanted)).order_by(*table.primary_key).with_for_update(key_share=True)
@@ -125,15 +129,13 @@ def _compare(session: Session, table: Table, objects: Mapping[Any, Base]) -> Non
     if len(found) != len(objects):
         raise ConflictError(f"a row of {table.name} is gone")
     for row in found:
-        one = objects[tuple(row[column] for column in table.primary_key)]
-        read = _read(one)
+        read = _read(objects[tuple(row[column] for column in table.primary_key)])
         if any(read.get(name, value) != value for name, value in row.items()):
             raise ConflictError(f"a row of {table.name} was changed elsewhere")
 
 
-def _read(one: Base) -> dict[str, Any]:
-    """The columns that this session knows, as it read or wrote them last."""
-    state = inspect(one)
+def _read(state: InstanceState[Base]) -> dict[str, Any]:
+    """The columns that this session knows, as it read them."""
     known = state.dict | state.committed_state
     return {name: value for name, value in known.items() if value is not LoaderCallableStatus.NO_VALUE}
 
