@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,14 +33,17 @@ from bot.offices import OfficeFiles, Offices
 from bot.outbox import Outbox
 from bot.page.forms import Proofs
 from bot.page.routes import ResidentsPage
-from bot.passive import Passive
+from bot.parts import Part
+from bot.passive import MOST_WAITING, Passive
 from bot.platforms import connect
 from bot.serving import serving
 from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
+from bot.wakeups import Wakeups
 from handlers.messages import Channel
 from storage import directory, outbox, privacy, schema
 from storage.database import Where
+from storage.presence import Presence
 from storage.schema import Standing
 from storage.secrets import Vault
 from storage.store import Database, Store, StoreError
@@ -50,6 +54,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _LOOK_AGAIN = timedelta(seconds=5)  # a loop looks again after this time even when nobody has woken it
+_LOOK_AGAIN_SERVED = timedelta(seconds=1)  # for what other processes have made
+_LOOK_AGAIN_UNTOLD = timedelta(seconds=0.2)  # where no bell tells of what others have stored
+_LOOK_AT_OTHERS = 1.0
 _LOOK_AT_OFFICE = 1.0
 _GATHER = 0.002  # seconds in which finished sends are gathered, so that they share one commit
 _AFTER_ERROR = 1.0
@@ -72,22 +79,25 @@ class App:
         pictures: MediaStore,
         others: Sequence[Channel] = (),
         shared: "Redis | None" = None,
+        part: Part = Part.ALL,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.store = store
+        self.part = part
+        self.presence = Presence(settings.database_url)
         self.platforms = connect(settings, clock, vault, shared, others)
         channels = self.platforms.by_name
         door, site = PageDoor(), settings.channels.web.url
         account: object = channels.get("wechat")
         signs_in = account if isinstance(account, SignIn) and site else None
-        self.passive = Passive()
+        self.passive = Passive(MOST_WAITING if part.works else 0)
         self.offices = Offices(store, files, f"{site}/a" if signs_in else "")
         self.intake = Intake(store, vault, clock)
         doors = {**channels, door.name: door}
         self.dispatcher = Dispatcher(store, vault, self.offices, doors, self.passive, clock)
         pacing = {name: getattr(settings.channels, name).pacing for name in channels}
-        self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, clock)
+        self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, self.presence, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
         self.pages: list[Route] = []
@@ -99,6 +109,9 @@ class App:
             stored = (self.intake, store, vault, self.offices, pictures, Proofs(secret), clock)
             self.pages += ResidentsPage(settings.channels.web, self.platforms.web, *stored).routes
         self._failing: dict[str, str] = {}
+        self.served = store.database.file is None
+        self.bell = Wakeups(shared, self.health) if shared is not None and part is not Part.CONSOLE else None
+        self._led = False
 
     @property
     def telegram(self) -> TelegramChannel | None:
@@ -106,6 +119,8 @@ class App:
 
     @property
     def asgi(self) -> Starlette:
+        if not self.part.takes_in:
+            return web.build(self.intake, None, "", lambda: dict(self._failing), {})
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
         called = self.platforms.called
         callbacks = {path: self._callbacks(channel) for path, channel in called.items()}
@@ -119,6 +134,7 @@ class App:
     async def close(self) -> None:
         await self.outbox.finish()
         await self.platforms.close()
+        await self.presence.close()
         await self.store.close()
 
     # --- running for ever ---------------------------------------------------------------------
@@ -128,15 +144,21 @@ class App:
         if self.telegram is not None:
             self._failing["telegram"] = "starting"
         async with asyncio.TaskGroup() as tasks:
-            for name, work in {
-                "dispatcher": self._dispatch,
-                "outbox": self._send,
-                "clock": self._tick,
-                "media": self._fetch,
-                "office": self._look_at_office,
-                "telegram": self._listen,
-            }.items():
+            for name, work in self._loops().items():
                 tasks.create_task(self._keep_going(name, work))
+
+    def _loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What goes on in this process, by its name in /readyz."""
+        loops = {"office": self._look_at_office, "telegram": self._listen}
+        if self.part.works:
+            loops |= {"dispatcher": self._dispatch, "outbox": self._send}
+            loops |= {"clock": self._tick, "media": self._fetch}
+        if self.part.works and self.served:
+            loops["others"] = self._free_orphans
+        if self.bell is not None:
+            bell = self.bell.hear if self.part.works else self.bell.ring
+            loops["bell"] = partial(bell, self.intake.stored)
+        return loops
 
     async def _keep_going(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -153,7 +175,14 @@ class App:
         if await self.dispatcher.step():
             self.outbox.wake.set()
         else:
-            await self.clock.wait(self.intake.stored, self.clock.now() + _LOOK_AGAIN)
+            await self.clock.wait(self.intake.stored, self.clock.now() + self._look_again)
+
+    @property
+    def _look_again(self) -> timedelta:
+        """What other processes have stored is found at the latest after this time."""
+        if not self.served:
+            return _LOOK_AGAIN
+        return _LOOK_AGAIN_SERVED if self.bell is not None and self.bell.heard else _LOOK_AGAIN_UNTOLD
 
     async def _send(self) -> None:
         if self.outbox.busy:
@@ -163,28 +192,47 @@ class App:
             await self._rest(self.outbox.wake, self.outbox.next_due)
 
     async def _tick(self) -> None:
-        if await self.ticker.step():
+        if not await self._leads("clock"):
+            await asyncio.sleep(_LOOK_AT_OTHERS)
+        elif await self.ticker.step():
             self.outbox.wake.set()
         else:
             await self._rest(asyncio.Event(), self.ticker.next_due)
 
     async def _fetch(self) -> None:
         self.dispatcher.pictured.clear()
-        if await self.media.step():
+        if not await self.presence.leads("media"):
+            await asyncio.sleep(_LOOK_AT_OTHERS)
+        elif await self.media.step():
             self.outbox.wake.set()
         else:
             await self._rest(self.dispatcher.pictured, self.media.next_due)
 
     async def _rest(self, wake: asyncio.Event, next_due: Callable[[], Awaitable[datetime | None]]) -> None:
         """Sleep until woken, or until the clock reaches what is due next."""
-        latest = self.clock.now() + _LOOK_AGAIN
+        latest = self.clock.now() + (_LOOK_AGAIN_SERVED if self.served else _LOOK_AGAIN)
         due = await next_due()
         await self.clock.wait(wake, min(due, latest) if due else latest)
 
+    async def _leads(self, what: str) -> bool:
+        """Whether this process fires what is due. Whoever begins with it sets what the office does again."""
+        led, self._led = self._led, await self.presence.leads(what)
+        if self._led and not led:
+            await self.store.write(privacy.make_ready, self.clock.now())
+            await self.store.write(directory.review, self.clock.now())
+            await self.ticker.arm()
+        return self._led
+
     async def _look_at_office(self) -> None:
         await asyncio.sleep(_LOOK_AT_OFFICE)
-        if await self.offices.refresh():
+        if await self.offices.refresh() and self._led:
             await self.ticker.arm()
+
+    async def _free_orphans(self) -> None:
+        """What a process that is gone had in hand is sent by those that live."""
+        await asyncio.sleep(_LOOK_AT_OTHERS)
+        if await self.store.write(outbox.free_orphans):
+            self.outbox.wake.set()
 
     async def _listen(self) -> None:
         """Warm the parser up; then poll, or register the webhook and leave the rest to the web."""
@@ -192,12 +240,16 @@ class App:
             await asyncio.Event().wait()
             return
         telegram, settings = self.telegram, self.settings.channels.telegram
-        await telegram.warm_up()
-        texts = self.offices.current.texts
-        await telegram.publish_commands(texts.menu())
+        if self.part.works:
+            await telegram.warm_up()
+        if not self.part.takes_in:
+            self._failing.pop("telegram", None)
+            await asyncio.Event().wait()
+        await telegram.publish_commands(self.offices.current.texts.menu())
         if settings.mode is TelegramMode.POLLING:
             self._failing.pop("telegram", None)
-            await telegram.poll(lambda body: self.intake.receive(telegram, body))
+            await self._poll(telegram)
+            return
         secret = settings.webhook_secret.get_secret_value()
         if not await telegram.set_webhook(settings.webhook_url, secret):
             raise ConnectionError("the platform did not take the webhook")
@@ -205,12 +257,29 @@ class App:
         log.info("webhook registered", channel=telegram.name)
         await asyncio.Event().wait()
 
+    async def _poll(self, telegram: TelegramChannel) -> None:
+        """As long as this is the process that polls: the platform hands updates to one only."""
+        if not await self.presence.leads("polling"):
+            self.health.note("polling", "another process polls, this one waits for its end")
+            await asyncio.sleep(_LOOK_AT_OTHERS)
+            return
+        self.health.note("polling", "")
+        log.info("polling", channel=telegram.name)
+        polling = asyncio.create_task(telegram.poll(lambda body: self.intake.receive(telegram, body)))
+        try:
+            while not polling.done() and await self.presence.leads("polling"):
+                await asyncio.wait({polling}, timeout=_LOOK_AT_OTHERS)
+        finally:
+            polling.cancel()
+        await polling
+
     # --- running until nothing is left --------------------------------------------------------
 
     async def drain(self) -> None:
         """Do everything that can be done at this moment of the clock. For tests and replays."""
         while True:
             await self.intake.settle()
+            await self._leads("clock")
             steps: tuple[_Loop, ...] = (self.dispatcher, self.ticker, self.media, self.outbox)
             done = [await loop.step() for loop in steps]
             await self.outbox.settle()
@@ -222,8 +291,10 @@ class App:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = ()) -> AsyncIterator[App]:
-    """The app over an opened and current database, which no other process runs on.
+async def opened(
+    settings: Settings, clock: Clock, others: Sequence[Channel] = (), part: Part = Part.ALL
+) -> AsyncIterator[App]:
+    """The app over an opened and current database; a file is used by no other process meanwhile.
 
     `others` are channels beside those of the configuration.
     Raises ConfigError, StoreError or FileError, one clear line each.
@@ -234,19 +305,23 @@ async def opened(settings: Settings, clock: Clock, others: Sequence[Channel] = (
     vault = Vault(secret_key(settings))
     async with AsyncExitStack() as stack:
         if database.file is not None:
+            if part is not Part.ALL:
+                raise ConfigError(
+                    f"role {part} needs a database on a server: a file serves one process, role all"
+                )
             stack.enter_context(_only_one(database.file))
         ready_database(settings.database_url)
         store = Store(settings.database_url)
         if database.file is not None:
             await store.write(outbox.release_all)
-        await store.write(privacy.make_ready, clock.now())
-        await store.write(directory.review, clock.now())
-        app = App(settings, clock, store, vault, files, pictures, others, await _shared(stack, settings))
+        shared = await _shared(stack, settings)
+        app = App(settings, clock, store, vault, files, pictures, others, shared, part)
         stack.push_async_callback(app.close)
         await app.offices.refresh()
         if note := calendar_note(app.offices.current.limits, clock.now().date()):
             log.warning("holidays unknown", note=note)
-        await app.ticker.arm()
+        if part.works:
+            await app._leads("clock")
         yield app
 
 
@@ -327,13 +402,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def serve(settings: Settings, clock: Clock) -> None:
+async def serve(settings: Settings, clock: Clock, part: Part = Part.ALL) -> None:
     """Open everything and run until SIGINT or SIGTERM; what is being done then is finished first."""
     listening = listen(settings.web.host, settings.web.port)
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with opened(settings, clock) as app, serving(app.asgi, listening):
+    async with opened(settings, clock, part=part) as app, serving(app.asgi, listening):
         running = asyncio.create_task(app.run())
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
         await stop.wait()

@@ -16,6 +16,7 @@ import typer
 
 from bot.command import ConfigOption, out, refuse, refusing, settings_for
 from bot.orders import Format, Order, Paper, Through
+from bot.parts import Part
 from bot.rules.commands import rules_app
 from bot.settings import DEFAULTS, ConfigError
 from storage.store import StoreError
@@ -44,8 +45,13 @@ def main() -> None:
 
 @app.command()
 @refusing
-def run(config: ConfigOption = None) -> None:
-    """Run the bot."""
+def run(
+    config: ConfigOption = None,
+    role: Annotated[
+        Part, typer.Option(help="what this process does; with a database on a server")
+    ] = Part.ALL,
+) -> None:
+    """Run the bot, or one part of it beside others on the same database."""
     from bot.running import run_forever
 
     settings = settings_for(config)
@@ -54,7 +60,7 @@ def run(config: ConfigOption = None) -> None:
             "no channel is configured: set HUIYIN_CHANNELS__TELEGRAM__TOKEN (or those of WeChat or WeCom), "
             "or try `huiyin demo` without any"
         )
-    run_forever(settings)
+    run_forever(settings, role)
 
 
 @app.command()

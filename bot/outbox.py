@@ -38,6 +38,7 @@ from routing.windows import Chosen, Means, Reason, Worth, choose
 from storage import outbox, privacy
 from storage.ids import to_base36
 from storage.outbox import Address, Job, Mark, Room, Said
+from storage.presence import Presence
 from storage.secrets import Vault
 from storage.store import Store
 from storage.tables import SendState
@@ -89,6 +90,7 @@ class Outbox:
         channels: Mapping[str, Channel],
         files: MediaStore,
         pacing: Mapping[str, Pacing],
+        presence: Presence,
         clock: Clock,
     ) -> None:
         self.wake = asyncio.Event()
@@ -98,9 +100,10 @@ class Outbox:
         self._channels = channels
         self._files = files
         self._pacing = pacing
+        self._presence = presence
         self._clock = clock
         self._at_once = min(IN_FLIGHT, max(int(sum(one.per_bot for one in pacing.values())), 1))
-        self._buckets = {name: Bucket(one.per_bot, clock.now()) for name, one in pacing.items()}
+        self._rested: dict[str, datetime] = {}  # when each channel may be spoken on again, as we last saw it
         self._shut: dict[Means, datetime] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._marks: list[Mark] = []
@@ -111,7 +114,7 @@ class Outbox:
         now = self._clock.now()
         marks, self._marks = self._marks, []
         try:
-            jobs = await self._store.write(_mark_and_claim, marks, now, now + LEASE, self._room(now))
+            jobs = await self._store.write(self._mark_and_claim, marks, now, await self._presence.number())
         except BaseException:
             self._marks = marks + self._marks
             raise
@@ -123,11 +126,23 @@ class Outbox:
         await self._tell_failures(marks)
         return bool(marks or jobs)
 
-    def _room(self, now: datetime) -> dict[str, Room]:
-        """How much may go on each channel just now."""
-        free = self._at_once - len(self._sending)
-        room = {name: min(free, bucket.available(now)) for name, bucket in self._buckets.items()}
-        return {name: self._room_on(name, count) for name, count in room.items() if count > 0}
+    def _mark_and_claim(self, session: Session, marks: list[Mark], now: datetime, by: int) -> list[Job]:
+        """In one transaction, within what all processes together may say."""
+        if marks:
+            outbox.mark(session, marks, now)
+        jobs: list[Job] = []
+        left, taken = outbox.paces(session), dict[str, float]()
+        for channel, pacing in self._pacing.items():
+            bucket = Bucket(pacing.per_bot, left.get(channel), now)
+            room = min(self._at_once - len(self._sending) - len(jobs), bucket.available)
+            if room > 0:
+                found = outbox.claim(session, now, now + LEASE, self._room_on(channel, room), channel, by)
+                jobs += found
+                bucket.take(len(found))
+                taken |= {channel: bucket.level} if found else {}
+            self._rested[channel] = now + bucket.pause
+        outbox.set_paces(session, taken, now)
+        return jobs
 
     def _room_on(self, channel: str, chats: int) -> Room:
         pacing = self._pacing[channel]
@@ -160,10 +175,9 @@ class Outbox:
         return min((max(at, self._ready_at(channel)) for channel, at in due.items()), default=None)
 
     def _ready_at(self, channel: str | None) -> datetime:
-        """Another channel's idle bucket must not wake us for what waits on a busy one."""
-        now, own = self._clock.now(), self._buckets.get(channel or "")
-        buckets = [own] if own is not None else self._buckets.values()
-        return min((bucket.ready_at(now) for bucket in buckets), default=now)
+        """Another channel that has rested must not wake us for what waits on a busy one."""
+        own = self._rested.get(channel or "")
+        return own or min(self._rested.values(), default=self._clock.now())
 
     # --- in a webhook's answer ----------------------------------------------------------------
 
@@ -208,14 +222,13 @@ class Outbox:
 
     def _unsent(self, job: Job, way: _Way) -> Mark | None:
         """What becomes of a message that is not sent now; None for one that is."""
-        now, bucket = self._clock.now(), self._buckets[way.address.channel]
+        now = self._clock.now()
         if way.chosen.means is Means.KEPT:
             return Mark(job, SendState.KEPT, now, error=way.chosen.reason, chosen=way.chosen)
         if _is_left_out(job, way.channel):
             return Mark(job, SendState.SUPERSEDED, now)
-        if not bucket.available(now):  # claimed for another channel
-            return Mark(job, SendState.WAITING, bucket.ready_at(now), error=job.said.error, tried=False)
-        bucket.take(1)
+        if job.channel != way.address.channel:  # whose pace it has to wait for
+            return Mark(job, SendState.WAITING, now, error=job.said.error, tried=False)
         return None
 
     def _way(self, job: Job) -> _Way | None:
@@ -385,14 +398,6 @@ def _is_lost(mark: Mark) -> bool:
         return mark.job.said.urgency == Urgency.URGENT
     waits_for_next = mark.state is SendState.UNKNOWN and mark.job.said.purpose not in _REPEATED
     return mark.state in _LOST and not waits_for_next
-
-
-def _mark_and_claim(
-    session: Session, marks: list[Mark], now: datetime, lease: datetime, room: Mapping[str, Room]
-) -> list[Job]:
-    if marks:
-        outbox.mark(session, marks, now)
-    return [job for channel, free in room.items() for job in outbox.claim(session, now, lease, free, channel)]
 
 
 def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:

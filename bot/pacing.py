@@ -10,27 +10,30 @@ _SAVED = 0.1  # of a second's worth: the platform allows a little more than we u
 
 
 class Bucket:
-    """So many sends a second; hardly any are saved up, so that no second sees many more."""
+    """So many sends a second; hardly any are saved up, so that no second sees many more.
 
-    def __init__(self, per_second: float, now: datetime) -> None:
+    It was left at a `level` at some time, by whichever process took from it last; None: never yet.
+    """
+
+    def __init__(self, per_second: float, left: tuple[float, datetime] | None, now: datetime) -> None:
         self._rate = per_second
         self._most = max(per_second * _SAVED, 1.0)
-        self._tokens = self._most
-        self._at = now
+        level, at = left or (self._most, now)
+        passed = max((now - at).total_seconds(), 0.0)
+        self.level = min(level + passed * per_second, self._most)
 
-    def available(self, now: datetime) -> int:
-        passed = max((now - self._at).total_seconds(), 0.0)
-        self._tokens = min(self._tokens + passed * self._rate, self._most)
-        self._at = now
-        return int(self._tokens)
+    @property
+    def available(self) -> int:
+        return int(self.level)
 
     def take(self, count: int) -> None:
-        self._tokens -= count
+        self.level -= count
 
-    def ready_at(self, now: datetime) -> datetime:
-        """When at least one send is available."""
-        missing = 1.0 - self._tokens
-        return now if missing <= 0 else now + timedelta(seconds=missing / self._rate, microseconds=1)
+    @property
+    def pause(self) -> timedelta:
+        """Until at least one send is available."""
+        missing = 1.0 - self.level
+        return timedelta(0) if missing <= 0 else timedelta(seconds=missing / self._rate, microseconds=1)
 
 
 def chat_pause(pacing: Pacing, chat: str) -> timedelta:

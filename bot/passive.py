@@ -12,14 +12,16 @@ MOST_WAITING = 200  # beyond that, answering everybody at once is worth more tha
 class Passive:
     """Who waits, by channel and the platform's id of the message. Its repetitions wait for the same words."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        """At most so many wait at once; none where another process handles the messages."""
+        self._most = most
         self._waiting: dict[tuple[str, str], asyncio.Future[Words]] = {}
 
     def expect(self, channel: str, external: str) -> asyncio.Future[Words] | None:
         """Await this, shielded; None where too many wait already."""
         key = (channel, external)
         if key not in self._waiting:
-            if len(self._waiting) >= MOST_WAITING:
+            if len(self._waiting) >= self._most:
                 return None
             self._waiting[key] = asyncio.get_running_loop().create_future()
         return self._waiting[key]

@@ -6,16 +6,17 @@ import gc
 
 from bot.app import serve
 from bot.clock import Clock
+from bot.parts import Part
 from bot.settings import ClockKind, Settings
 
 
-def run_forever(settings: Settings) -> None:
+def run_forever(settings: Settings, part: Part = Part.ALL) -> None:
     """Raises ConfigError, StoreError or FileError where it cannot start."""
     import uvloop
 
     _spare_the_collector()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_run(settings))
+        uvloop.run(_run(settings, part))
 
 
 def _spare_the_collector() -> None:
@@ -24,15 +25,15 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, part: Part) -> None:
     clock = Clock()
     if settings.clock is ClockKind.SYSTEM:
-        await serve(settings, clock)
+        await serve(settings, clock, part)
         return
     from bot.following import follow
 
     following = asyncio.create_task(follow(clock, settings.clock_url))
     try:
-        await serve(settings, clock)
+        await serve(settings, clock, part)
     finally:
         following.cancel()

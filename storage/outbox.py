@@ -6,12 +6,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import String, Table, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import String, Table, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from routing.windows import Chosen, Ledger, Means
 from storage import ledgers, queries
+from storage.presence import NAMESPACE
 from storage.tables import (
     Account,
     Attachment,
@@ -19,6 +21,7 @@ from storage.tables import (
     ChatQueue,
     Message,
     Notification,
+    Pace,
     SendOutcome,
     SendState,
     ServiceRequest,
@@ -83,6 +86,7 @@ class Job:
     file: str | None
     others: tuple[Address, ...] = ()
     merged: tuple[Said, ...] = ()
+    channel: str = ""  # whose pace it was claimed at
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +181,17 @@ _HEADS = (
 _LEASE = (
     _queue_table.update()
     .where(_queue.chat == bindparam("of"))
-    .values(lease_until=bindparam("until"), claim_no=_queue.claim_no + 1)
+    .values(lease_until=bindparam("until"), claimed_by=bindparam("by"), claim_no=_queue.claim_no + 1)
 )
 _IN_FLIGHT = _said_table.update().where(_notification.id == bindparam("of")).values(state=SendState.IN_FLIGHT)
 
 
-def claim(session: Session, now: datetime, lease_until: datetime, room: Room, channel: str) -> list[Job]:
+def claim(
+    session: Session, now: datetime, lease_until: datetime, room: Room, channel: str, by: int | None = None
+) -> list[Job]:
     """Take the chats whose turn it is, urgent ones first, and the head of each: urgent, then oldest.
 
-    Only chats last spoken to on that channel, or never.
+    Only chats last spoken to on that channel, or never. `by` is the number of the process that takes them.
     """
     connection = session.connection()
     ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
@@ -198,13 +204,14 @@ def claim(session: Session, now: datetime, lease_until: datetime, room: Room, ch
     crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
     if not heads:
         return []
-    connection.execute(_LEASE, [{"of": chat, "until": lease_until} for chat in sorted(chats)])
+    connection.execute(_LEASE, [{"of": chat, "until": lease_until, "by": by} for chat in sorted(chats)])
     taken = [head.id for head in heads] + [said.id for merged in crowded.values() for said in merged]
     connection.execute(_IN_FLIGHT, [{"of": one} for one in sorted(set(taken))])
     edited = {f"account:{head.account}" for head in heads if head.account is not None}
     addresses = _addresses(session, [*chats, *edited])
     return [
-        _job(tuple(head), chats[head.chat], addresses, tuple(crowded.get(head.chat, ()))) for head in heads
+        _job(tuple(head), chats[head.chat], addresses, tuple(crowded.get(head.chat, ())), channel)
+        for head in heads
     ]
 
 
@@ -256,7 +263,11 @@ def _crowded(session: Session, heads: Mapping[str, int], room: Room) -> dict[str
 
 
 def _job(
-    head: Sequence[Any], claim_no: int, addresses: Mapping[str, list[Address]], merged: tuple[Said, ...]
+    head: Sequence[Any],
+    claim_no: int,
+    addresses: Mapping[str, list[Address]],
+    merged: tuple[Said, ...],
+    channel: str,
 ) -> Job:
     """An edit goes to the account that has the message it changes, whosever that is by now.
 
@@ -267,7 +278,7 @@ def _job(
     known = there or addresses[said.chat]
     changes = state == SendState.SENT and earlier[1] is not None and (there or account is None)
     edit = Earlier(*earlier) if changes else None
-    return Job(said, claim_no, known[0] if known else None, edit, path, tuple(known[1:]), merged)
+    return Job(said, claim_no, known[0] if known else None, edit, path, tuple(known[1:]), merged, channel)
 
 
 _SAID = len(fields(Said))
@@ -422,6 +433,7 @@ _MARK_CHAT = (
         next_at=bindparam("next_at"),
         channel=bindparam("on"),
         lease_until=None,
+        claimed_by=None,
         waiting=exists().where(*_waiting),
         urgency=select(func.coalesce(func.min(_notification.urgency), 1)).where(*_waiting).scalar_subquery(),
     )
@@ -483,11 +495,49 @@ def revive(session: Session, chats: Sequence[str], now: datetime) -> None:
 
 def release_all(session: Session) -> int:
     """At the start of the only process: whatever a dead one had in hand may be sent again."""
-    session.execute(update(ChatQueue).values(lease_until=None))
+    session.execute(update(ChatQueue).values(lease_until=None, claimed_by=None))
     freed = session.execute(
         update(Notification).where(Notification.state == SendState.IN_FLIGHT).values(state=SendState.WAITING)
     )
     return int(freed.rowcount)  # type: ignore[attr-defined]  # a CursorResult, always, for UPDATE
+
+
+_ALIVE = text(
+    "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :namespace "
+    "AND objid = chat_queue.claimed_by AND granted)"
+)
+_FREE = (
+    update(ChatQueue)
+    .where(ChatQueue.claimed_by.is_not(None), ~_ALIVE)
+    .values(lease_until=None, claimed_by=None)
+)
+
+
+def free_orphans(session: Session) -> int:
+    """Where many processes send: what those had in hand that are gone may be sent by others at once."""
+    return int(session.execute(_FREE, {"namespace": NAMESPACE}).rowcount)  # type: ignore[attr-defined]
+
+
+# --- how fast, for all processes together -----------------------------------------------------
+
+_pace = cast("Table", Pace.__table__)
+_new_pace = insert(_pace)
+_SET_PACE = _new_pace.on_conflict_do_update(
+    index_elements=[_pace.c.channel],
+    set_={"level": _new_pace.excluded.level, "at": _new_pace.excluded.at},
+)
+_PACES = select(_pace.c.channel, _pace.c.level, _pace.c.at).order_by(_pace.c.channel).with_for_update()
+
+
+def paces(session: Session) -> dict[str, tuple[float, datetime]]:
+    """How full each channel's bucket was left, and when; nobody else takes from them until the commit."""
+    return {channel: (level, at) for channel, level, at in session.connection().execute(_PACES)}
+
+
+def set_paces(session: Session, levels: Mapping[str, float], now: datetime) -> None:
+    rows = [{"channel": channel, "level": levels[channel], "at": now} for channel in sorted(levels)]
+    if rows:
+        session.connection().execute(_SET_PACE, rows)
 
 
 _later = case((ChatQueue.lease_until > ChatQueue.next_at, ChatQueue.lease_until), else_=ChatQueue.next_at)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _WRITERS = 6  # units of work at once in one process
 _PATIENCE = 5.0  # seconds for a connection; whoever waits longer is told that the database is away
-_SERVER_SETTINGS = {
+SERVER_SETTINGS = {
     "application_name": "huiyin",
     "timezone": "UTC",
     # A plan made while a queue was empty is a bad one when it is full.
@@ -54,7 +54,7 @@ def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -
             "timeout": _PATIENCE,
             "command_timeout": 60,
             "prepared_statement_cache_size": 500,
-            "server_settings": _SERVER_SETTINGS,
+            "server_settings": SERVER_SETTINGS,
         },
         **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
         **ENGINE,

@@ -660,7 +660,7 @@ class ChatQueue(Base):
 
 
 class Pace(Base):
-    """How many messages may go out on a channel just now: a bucket that all processes take from."""
+    """How many messages might go out on a channel at some time: a bucket that all processes take from."""
 
     __tablename__ = "pace"
     channel: Mapped[str] = mapped_column(String(40), primary_key=True)

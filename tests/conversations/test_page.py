@@ -18,6 +18,7 @@ from bot.codes import token_of
 from bot.joining import make_codes
 from bot.page.forms import LARGEST_PHOTO, LONGEST_TEXT, MOST_PHOTOS
 from bot.settings import Channels, Page, Settings
+from storage import outbox
 from storage.tables import Account, Conversation, Message
 from tests.browser import Browser, Seen, browser
 from tests.town import Town, town
@@ -531,7 +532,7 @@ async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone:
 
 async def test_a_busy_platform_is_not_asked_again_and_again_because_the_page_is_idle(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    yueshi.app.outbox._buckets["telegram"].take(100)
+    await yueshi.app.store.write(outbox.set_paces, {"telegram": -100.0}, yueshi.clock.now())
     await resident.says("楼道灯坏了")
     await yueshi._delivered()
     await yueshi.app.drain()
