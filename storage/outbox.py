@@ -55,6 +55,8 @@ class Said:
     reply_to: str | None
     code: str | None
     urgency: int
+    message: int | None
+    heard_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ _HEADS = (
         _notification.reply_to,
         case((_notification.code_until > bindparam("now"), _notification.code)),
         _notification.urgency,
+        _notification.message,
+        _notification.heard_at,
         _file.c.path,
         _earlier.c.account,
         _earlier.c.state,
