@@ -15,7 +15,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bot import web
+from bot import metrics, ops, web
 from bot.alone import TakenError, alone
 from bot.callbacks import Callbacks
 from bot.channels.callback import CallbackChannel
@@ -25,6 +25,7 @@ from bot.dispatcher import Dispatcher
 from bot.handpage.door import PageDoor
 from bot.handpage.proofs import Proofs as HandProofs
 from bot.handpage.routes import HandPage, SignIn
+from bot.health import Health, reason_of
 from bot.intake import Intake
 from bot.limits import calendar_note
 from bot.media import Media
@@ -41,8 +42,9 @@ from bot.settings import ConfigError, Settings, TelegramMode
 from bot.ticker import Ticker
 from bot.wakeups import Wakeups
 from handlers.messages import Channel
-from storage import directory, outbox, privacy, schema
+from storage import directory, gauges, outbox, privacy, schema
 from storage.database import Where
+from storage.gauges import Queues
 from storage.presence import Presence
 from storage.schema import Standing
 from storage.secrets import Vault
@@ -60,6 +62,8 @@ _LOOK_AT_OTHERS = 1.0
 _LOOK_AT_OFFICE = 1.0
 _GATHER = 0.002  # seconds in which finished sends are gathered, so that they share one commit
 _AFTER_ERROR = 1.0
+# These go round often; fetching and listening take long.
+_WATCHED = frozenset({"dispatcher", "outbox", "clock", "office"})
 
 
 class _Loop(Protocol):
@@ -108,7 +112,8 @@ class App:
         if self.platforms.web is not None:
             stored = (self.intake, store, vault, self.offices, pictures, Proofs(secret), clock)
             self.pages += ResidentsPage(settings.channels.web, self.platforms.web, *stored).routes
-        self._failing: dict[str, str] = {}
+        self.health = Health()
+        self._gauges = ops.Gauges(self._queues, self.health, clock)
         self.served = store.database.file is None
         self.bell = Wakeups(shared, self.health) if shared is not None and part is not Part.CONSOLE else None
         self._led = False
@@ -120,13 +125,20 @@ class App:
     @property
     def asgi(self) -> Starlette:
         if not self.part.takes_in:
-            return web.build(self.intake, None, "", lambda: dict(self._failing), {})
+            return web.build(self.intake, None, "", self.health, {})
         secret = self.settings.channels.telegram.webhook_secret.get_secret_value()
         called = self.platforms.called
         callbacks = {path: self._callbacks(channel) for path, channel in called.items()}
-        return web.build(
-            self.intake, self.telegram, secret, lambda: dict(self._failing), callbacks, self.pages
-        )
+        return web.build(self.intake, self.telegram, secret, self.health, callbacks, self.pages)
+
+    @property
+    def internal(self) -> Starlette:
+        """What is served to those who run it, on a listener of its own."""
+        return ops.build(self.health, self._gauges)
+
+    async def _queues(self) -> Queues:
+        """What waits, under the names that its metrics have."""
+        return await self.store.read(gauges.measure, self.clock.now())
 
     def _callbacks(self, channel: CallbackChannel) -> Callbacks:
         return Callbacks(channel, self.intake, self.passive, self.outbox, self.clock)
@@ -142,14 +154,20 @@ class App:
     async def run(self) -> None:
         """Run all loops until cancelled. A loop that fails says so, shows in /readyz, and goes on."""
         if self.telegram is not None:
-            self._failing["telegram"] = "starting"
+            self.health.fails("telegram", "starting")
+        loops = self._loops()
+        for name in _WATCHED & loops.keys():
+            self.health.watch(name)
         async with asyncio.TaskGroup() as tasks:
-            for name, work in self._loops().items():
+            for name, work in loops.items():
                 tasks.create_task(self._keep_going(name, work))
 
     def _loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What goes on in this process, by its name in /readyz."""
-        loops = {"office": self._look_at_office, "telegram": self._listen}
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "office": self._look_at_office,
+            "telegram": self._listen,
+        }
         if self.part.works:
             loops |= {"dispatcher": self._dispatch, "outbox": self._send}
             loops |= {"clock": self._tick, "media": self._fetch}
@@ -164,9 +182,10 @@ class App:
         while True:
             try:
                 await work()
-                self._failing.pop(name, None)
+                self.health.well(name)
             except Exception as error:
-                self._failing[name] = type(error).__name__
+                self.health.fails(name, reason_of(error))
+                metrics.failed.labels(name).inc()
                 log.exception("a loop failed and goes on", loop=name)
                 await asyncio.sleep(_AFTER_ERROR)
 
@@ -243,17 +262,17 @@ class App:
         if self.part.works:
             await telegram.warm_up()
         if not self.part.takes_in:
-            self._failing.pop("telegram", None)
+            self.health.well("telegram")
             await asyncio.Event().wait()
         await telegram.publish_commands(self.offices.current.texts.menu())
         if settings.mode is TelegramMode.POLLING:
-            self._failing.pop("telegram", None)
+            self.health.well("telegram")
             await self._poll(telegram)
             return
         secret = settings.webhook_secret.get_secret_value()
         if not await telegram.set_webhook(settings.webhook_url, secret):
             raise ConnectionError("the platform did not take the webhook")
-        self._failing.pop("telegram", None)
+        self.health.well("telegram")
         log.info("webhook registered", channel=telegram.name)
         await asyncio.Event().wait()
 
@@ -386,7 +405,7 @@ def _only_one(path: Path) -> Iterator[None]:
 # --- serving ----------------------------------------------------------------------------------
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, key: str = "web") -> socket.socket:
     """A listening socket. Raises ConfigError where the port is taken or the address is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # named as TCP, or asyncio leaves Nagle's algorithm on and small answers wait for 40 ms
@@ -397,7 +416,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigError(
-            f"web: {host}:{port} cannot be used: {error.strerror}; choose another web.port"
+            f"{key}: {host}:{port} cannot be used: {error.strerror}; choose another {key}.port"
         ) from None
     return listening
 
@@ -408,9 +427,20 @@ async def serve(settings: Settings, clock: Clock, part: Part = Part.ALL) -> None
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with opened(settings, clock, part=part) as app, serving(app.asgi, listening):
+    async with opened(settings, clock, part=part) as app, _internal(app), serving(app.asgi, listening):
         running = asyncio.create_task(app.run())
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
         await stop.wait()
         running.cancel()
         await asyncio.wait({running})
+
+
+@asynccontextmanager
+async def _internal(app: App) -> AsyncIterator[None]:
+    """The listener for those who run it, where one is configured."""
+    where = app.settings.ops
+    if not where.port:
+        yield
+        return
+    async with serving(app.internal, listen(where.host, where.port, "ops")):
+        yield

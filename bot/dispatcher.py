@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -34,10 +35,11 @@ _LONGEST_WORD = 16  # characters; longer texts are never looked up as the label 
 
 
 class _Answer(NamedTuple):
-    """What was said at once to a message."""
+    """What became of a message: what is said to it at once, and what its log line says."""
 
     message: InboundMessage
     words: list[Notification]
+    line: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Dispatcher:
     async def step(self) -> int:
         """Handle what waits, at most one batch; returns how many messages that was."""
         items: list[_Item] = []
+        began = perf_counter()
         try:
             async with self._store.unit() as unit:
                 waiting = await unit.run(inbox.claim, self._clock.now())
@@ -81,6 +84,8 @@ class Dispatcher:
                 raise
             await in_halves(items, self._again, self._set_aside)
             return len(items)
+        if items:
+            metrics.batching.observe(perf_counter() - began)
         await self._tell(items, answers)
         return len(items) + moved
 
@@ -110,13 +115,13 @@ class Dispatcher:
             turn = await self._turn(desk, waiting.message, message, known)
             before = desk.spoken()
             about = await handle(turn)
-            answers.append(await self._answer(turn, before, self._channels[waiting.channel].traits))
+            said = desk.since(before)
+            for one in said:
+                one.message, one.heard_at = waiting.message, waiting.received_at
+            words = await self._answer(turn, before, self._channels[waiting.channel].traits)
+            answers.append(_Answer(message, words, _line(turn, about, said)))
             if turn.resident is not None:  # perhaps only since this message
                 known.residents[turn.resident.id] = turn.resident
-            metrics.handled.labels(about).inc()
-            log.info("handled", message=waiting.message, channel=message.channel, about=about)
-            if turn.refused:
-                log.info("refused", message=waiting.message, about=about, reason=turn.refused)
         await desk.finish()
         ids = [item.waiting.message for item in items]
         unreadable = [item.waiting.message for item in items if item.message is None]
@@ -124,14 +129,17 @@ class Dispatcher:
         return answers
 
     async def _tell(self, items: Sequence[_Item], answers: Sequence[_Answer]) -> None:
-        """Once all is committed: whoever waits for words, and whoever fetches pictures."""
+        """Once all is committed: the log, whoever waits for words, and whoever fetches pictures."""
+        for one in answers:
+            metrics.handled.labels(one.line["about"]).inc()
+            log.info("handled", **one.line)
         await self._hand_over(answers)
         if any(item.message is not None and item.message.media for item in items):
             self.pictured.set()
 
     # --- what a webhook waits for -------------------------------------------------------------
 
-    async def _answer(self, turn: Turn, before: int, traits: Traits) -> _Answer:
+    async def _answer(self, turn: Turn, before: int, traits: Traits) -> list[Notification]:
         """What was said to a message: in the answer to the webhook that waits for it, where one does.
 
         It counts as sent with this batch, so that the platform's repetition of the message gets it again.
@@ -148,7 +156,7 @@ class Dispatcher:
             one.state, one.sent_at, one.account = SendState.SENT, turn.now, turn.account.id
             one.means, one.reason, one.answers = Means.PASSIVE, Reason.ASKED_FOR, turn.message_id
         desk.leave_out(words, before)
-        return _Answer(message, words)
+        return words
 
     async def _goes_at_once(self, turn: Turn, said: Notification, traits: Traits) -> bool:
         """Whether what the message came by takes it in its answer, and it is worth saying there."""
@@ -163,10 +171,12 @@ class Dispatcher:
     async def _hand_over(self, answers: Sequence[_Answer]) -> None:
         """Once committed: to whoever waits; out through the queue where nobody does any more."""
         unheard: list[int] = []
-        for message, words in answers:
+        for message, words, _ in answers:
             said = [outbox.said_of(one) for one in words]
             if not self._passive.settle(message.channel, message.external, said):
                 unheard += [one.id for one in words]
+            elif words:
+                metrics.sent.labels(message.channel, "InAnswer").inc(len(words))
         if unheard:
             await self._store.write(outbox.not_answered, unheard, self._clock.now())
 
@@ -275,10 +285,12 @@ class Dispatcher:
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
         metrics.handled.labels("failed").inc()
+        metrics.failed.labels("message").inc()
         self._passive.settle(item.waiting.channel, item.waiting.external, ())
         office = self._offices.current
         async with self._store.unit() as unit:
             if attempts >= MOST_ATTEMPTS:
+                metrics.failed.labels("parked").inc()
                 await unit.run(inbox.park, item.waiting.message, type(error).__name__)
                 return
             later = self._clock.now() + timedelta(seconds=4**attempts)
@@ -289,6 +301,13 @@ class Dispatcher:
                 account = self._account(desk, item.message.channel, item.message.sender, known)
                 await desk.say_once(f"apology:{item.waiting.message}", to_account(account.id), "apology")
                 await desk.finish()
+
+
+def _line(turn: Turn, about: str, said: Sequence[Notification]) -> dict[str, Any]:
+    """What a log line says of a message: ids, by which its requests and what was said can be found."""
+    requests = sorted({one.request for one in said if one.request is not None})
+    line = {"message": turn.message_id, "channel": turn.message.channel, "about": about, "requests": requests}
+    return line | ({"refused": turn.refused} if turn.refused else {})
 
 
 def _chats_of(turn: Turn) -> list[str]:

@@ -72,15 +72,18 @@ class Intake:
             self._storing = None
 
     async def _store_batch(self, batch: Sequence[Waiting]) -> None:
-        async with self._store.unit(first=True) as unit:
-            new = await unit.run(inbox.store, [arrival for arrival, _ in batch])
+        with metrics.storing.time():
+            async with self._store.unit(first=True) as unit:
+                new = await unit.run(inbox.store, [arrival for arrival, _ in batch])
         for arrival, done in batch:
-            key = (arrival.channel, arrival.external)
+            # its repetition may be in the same batch
+            message = new.pop((arrival.channel, arrival.external), None)
             if not done.done():
-                done.set_result(key in new)
-            new.discard(key)  # its repetition may be in the same batch
+                done.set_result(message is not None)
+            _count(arrival, message)
 
     async def _fail(self, item: Waiting, error: Exception) -> None:
+        metrics.failed.labels("intake").inc()
         if not item[1].done():
             item[1].set_exception(error)
 
@@ -93,3 +96,9 @@ class Intake:
         """Wait for what is being stored and acknowledged just now."""
         while self._storing or self._acknowledging:
             await asyncio.gather(*self._acknowledging, *([self._storing] if self._storing else []))
+
+
+def _count(arrival: Arrival, message: int | None) -> None:
+    outcome = "new" if message is not None else "repetition"
+    metrics.stored.labels(arrival.channel, outcome).inc()
+    log.debug("stored", message=message, channel=arrival.channel, outcome=outcome)

@@ -2,29 +2,78 @@
 
 import logging
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable
 
 import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_WINDOW = 10.0  # seconds
+_MOST = {"debug": 50_000, "info": 10_000}  # lines of one event in that time
+_MOST_OF_OTHERS = 100
+
+
+class Valve:
+    """Lets so many lines of one event through in a while: whoever calls us with nonsense fills no disk.
+
+    The next line of the event that is let through says how many were left out.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._until = 0.0
+        self._seen: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def __call__(self, _logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        """Raises structlog.DropEvent for a line too many."""
+        event = str(line["event"])
+        if not self.opens(event, str(line["level"])):
+            raise structlog.DropEvent
+        left_out = self._left_out.pop(event, 0)
+        return {**line, "left_out": left_out} if left_out else line
+
+    def opens(self, event: str, level: str) -> bool:
+        if self._seconds() >= self._until:
+            self._seen.clear()
+            self._until = self._seconds() + _WINDOW
+        self._seen[event] += 1
+        if self._seen[event] <= _MOST.get(level, _MOST_OF_OTHERS):
+            return True
+        self._left_out[event] += 1
+        return False
 
 
 def configure(level: str, json_lines: bool) -> None:
-    """One line per event on standard error, for people or as JSON; tracebacks never show variables."""
+    """One line per event on standard error, for people or as JSON; tracebacks never show variables.
+
+    Libraries' own warnings come in the same form.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(stream=sys.stderr, level=max(threshold, logging.WARNING), format="%(message)s")
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if json_lines
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
-    )
+    valve = Valve()
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    after = _rendering(json_lines)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if json_lines else []),
-            renderer,
-        ],
+        processors=[*before, valve, *after],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    meta = ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=before, processors=[meta, *after]))
+    handler.addFilter(lambda record: valve.opens(record.name, record.levelname.lower()))
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[handler])
+
+
+def _rendering(json_lines: bool) -> list[Processor]:
+    if json_lines:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
+from bot import metrics
 from bot.clock import Clock
 from bot.mediakinds import ENDINGS, kept
 from bot.mediastore import MediaStore
@@ -65,6 +66,7 @@ class Media:
             name = await self._stored(waiting)
         except OSError as error:
             final = waiting.attempts + 1 >= MOST_ATTEMPTS
+            metrics.failed.labels("attachment").inc()
             log.warning("attachment not fetched", attachment=waiting.id, error=str(error))
         office = self._offices.current
         async with self._store.unit() as unit:

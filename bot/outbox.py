@@ -9,6 +9,7 @@ from random import Random
 
 import structlog
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from bot import metrics
 from bot.channels.facts import CARD_CODE_LIVES
@@ -36,6 +37,7 @@ from handlers.messages import (
 from handlers.texts import Texts
 from routing.windows import Chosen, Means, Reason, Worth, choose
 from storage import outbox, privacy
+from storage.gauges import URGENCIES
 from storage.ids import to_base36
 from storage.outbox import Address, Job, Mark, Room, Said
 from storage.presence import Presence
@@ -199,8 +201,12 @@ class Outbox:
 
     async def _send(self, job: Job, texts: Texts) -> None:
         """Choose the address and the means, say it, and judge what came of it."""
+        said = job.said
+        # for every line of this task, whoever writes it
+        bind_contextvars(notification=said.id, request=said.request, message=said.message)
         way = self._way(job)
         if way is None:
+            metrics.sent.labels("", "NoAddress").inc()
             self._marks.append(await self._judge(job, None, Unreachable("no address")))
             return
         if way.address is not job.address:  # and there is nothing of ours to change there
@@ -211,13 +217,15 @@ class Outbox:
             return
         try:
             outgoing = await self._written(job, texts, way)
-            result: SendResult = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
+            with metrics.sending.time():
+                result: SendResult = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
         except OSError as error:  # the storage of photos is away for now
             result = Retry(str(error))
         except Exception as error:  # a template, a bug: this message only
-            log.exception("a message could not be sent", notification=job.said.id)
+            log.exception("a message could not be sent")
             result = Refused(type(error).__name__)
         metrics.sent.labels(way.address.channel, type(result).__name__).inc()
+        log.debug("sent", channel=way.address.channel, outcome=type(result).__name__)
         self._marks.append(await self._judge(job, way, result))
 
     def _unsent(self, job: Job, way: _Way) -> Mark | None:
@@ -296,14 +304,13 @@ class Outbox:
         rest = now + self._rest(job)
         if isinstance(result, Sent):
             until = now + CARD_CODE_LIVES if result.code else None
+            _time_cards(job, now)
             mark = Mark(job, SendState.SENT, rest, sent_at=now, ref=result.ref, missed=result.missed)
             return replace(mark, code=result.code, code_until=until)
         if isinstance(result, Moved) and job.said.chat.startswith("chat:"):
             await self._move(job, result.address)
             return Mark(job, SendState.WAITING, now)
-        log.warning(
-            "not delivered", notification=job.said.id, purpose=job.said.purpose, outcome=type(result).__name__
-        )
+        log.warning("not delivered", purpose=job.said.purpose, outcome=type(result).__name__)
         if isinstance(result, Refused) and way is not None and way.template is not None:
             result = Shut(result.reason, everywhere=True)  # the office has it wrong: not this message's fault
         if isinstance(result, Shut):
@@ -398,6 +405,14 @@ def _is_lost(mark: Mark) -> bool:
         return mark.job.said.urgency == Urgency.URGENT
     waits_for_next = mark.state is SendState.UNKNOWN and mark.job.said.purpose not in _REPEATED
     return mark.state in _LOST and not waits_for_next
+
+
+def _time_cards(job: Job, now: datetime) -> None:
+    """How long it took from a message to the staff's new card about it."""
+    for said in job.merged or (job.said,):
+        if said.heard_at is not None and said.template in outbox.CARDS and job.edit is None:
+            urgency, took = URGENCIES[said.urgency], now - said.heard_at
+            metrics.card_seconds.labels(urgency).observe(took.total_seconds())
 
 
 def _render(job: Job, texts: Texts, secrets: Mapping[str, str]) -> Outgoing:

@@ -95,6 +95,13 @@ class Web(_Model):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
 
+class Ops(_Model):
+    """The listener for metrics and health, for those who run the bot; port 0 is none."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
 class Pacing(_Model):
     """Messages per second to all, to one chat, and per minute to one group."""
 
@@ -241,6 +248,7 @@ class _Fields(_Model):
     clock_url: str = ""
     secret_key: SecretStr = SecretStr("")
     web: Web = Web()
+    ops: Ops = Ops()
     channels: Channels = Channels()
     log: Log = Log()
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot import metrics
 from bot.clock import Clock
 from bot.halves import in_halves
 from bot.offices import Offices
@@ -59,6 +60,7 @@ class Ticker:
                     await self._hand_over(desk, deadline)
                     erasing = erasing or deadline.kind in timers.ERASING
             await desk.finish()
+        metrics.fired.inc(len(due))
         if erasing:
             await self._store.scrub()
 
@@ -77,6 +79,7 @@ class Ticker:
             await timers.fire_for_draft(turn, deadline.kind)
 
     async def _postpone(self, due: int, error: Exception) -> None:
+        metrics.failed.labels("deadline").inc()
         log.error("deadline failed, trying again later", deadline=due, exc_info=error)
         async with self._store.unit() as unit:
             deadline = await unit.get(Deadline, due)

@@ -1,4 +1,4 @@
-"""Wakes other processes over Redis: a bell, never the truth. Whoever hears nothing looks from time to time."""
+"""Wakes other processes over Redis: a bell, never the truth. Who hears nothing looks from time to time."""
 
 import asyncio
 from typing import TYPE_CHECKING

@@ -1,18 +1,19 @@
 """The HTTP side: webhooks are verified and stored before they are answered; health is told."""
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot import metrics
 from bot.bodies import TooLargeError, read_body
 from bot.callbacks import Callbacks
+from bot.health import Health
 from bot.intake import Intake
 from handlers.messages import Channel
 
@@ -26,14 +27,11 @@ def build(
     intake: Intake,
     telegram: Channel | None,
     secret: str,
-    ready: Callable[[], dict[str, str]],
+    health: Health,
     callbacks: Mapping[str, Callbacks],
     pages: Sequence[Route] = (),
 ) -> Starlette:
-    """`ready` names what is not in order, empty when all is.
-
-    `callbacks` are platforms that call, by path; `pages` are served beside them.
-    """
+    """`callbacks` are platforms that call, by path; `pages` are served beside them."""
 
     async def webhook(request: Request) -> Response:
         if telegram is None or not secret:
@@ -51,13 +49,6 @@ def build(
         await intake.receive(telegram, body)
         return PlainTextResponse("ok")
 
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("alive")
-
-    async def readyz(_: Request) -> Response:
-        wrong = ready()
-        return JSONResponse({"ready": not wrong, **wrong}, 503 if wrong else 200)
-
     async def store_away(_: Request, error: Exception) -> Response:
         log.error("nothing could be stored, the platform will send it again", error=type(error).__name__)
         metrics.received.labels("", "not_stored").inc()
@@ -68,8 +59,7 @@ def build(
         routes=[
             Route("/telegram/webhook", webhook, methods=["POST"]),
             *(Route(path, answers.serve, methods=["GET", "POST"]) for path, answers in callbacks.items()),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
+            *health.routes,
             *pages,
         ],
     )

@@ -47,10 +47,11 @@ class Waiting:
     external: str
     body: bytes
     attempts: int
+    received_at: datetime
 
 
-def store(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]:
-    """Store what is new, once per channel and id, with its place in the queue; returns which were."""
+def store(session: Session, arrivals: Sequence[Arrival]) -> dict[tuple[str, str], int]:
+    """Store what is new, once per channel and id, with its place in the queue; returns its rows by both."""
     rows = [
         {
             "channel": one.channel,
@@ -72,7 +73,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str]]
     waiting = [(message, account, at) for message, account, at, _, _ in new if account is not None]
     if waiting:
         _queue(connection, waiting, {one.account for one in arrivals if one.account and one.urgent})
-    return {(channel, external) for _, _, _, channel, external in new}
+    return {(channel, external): message for message, _, _, channel, external in new}
 
 
 _NEW_CONVERSATION = insert(Conversation).on_conflict_do_nothing()
@@ -137,7 +138,15 @@ _ranked = (
     .subquery()
 )
 _WAITING = (
-    select(Work.message, Work.account, Message.channel, Message.external, Message.body, Work.attempts)
+    select(
+        Work.message,
+        Work.account,
+        Message.channel,
+        Message.external,
+        Message.body,
+        Work.attempts,
+        Message.received_at,
+    )
     .join(_ranked, _ranked.c.message == Work.message)
     .join(Message, Message.id == Work.message)
     .where(_ranked.c.place <= MESSAGES_EACH)

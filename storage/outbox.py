@@ -58,6 +58,8 @@ class Said:
     reply_to: str | None
     code: str | None
     urgency: int
+    message: int | None
+    heard_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ _HEADS = (
         _notification.reply_to,
         case((_notification.code_until > bindparam("now"), _notification.code)),
         _notification.urgency,
+        _notification.message,
+        _notification.heard_at,
         _file.c.path,
         _earlier.c.account,
         _earlier.c.state,
@@ -502,13 +506,13 @@ def release_all(session: Session) -> int:
     return int(freed.rowcount)  # type: ignore[attr-defined]  # a CursorResult, always, for UPDATE
 
 
-_ALIVE = text(
-    "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :namespace "
+_GONE = text(
+    "NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = :namespace "
     "AND objid = chat_queue.claimed_by AND granted)"
 )
 _FREE = (
     update(ChatQueue)
-    .where(ChatQueue.claimed_by.is_not(None), ~_ALIVE)
+    .where(ChatQueue.claimed_by.is_not(None), _GONE)
     .values(lease_until=None, claimed_by=None)
 )
 

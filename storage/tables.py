@@ -599,7 +599,7 @@ class Notification(Base):
     when it is sent. `edits` is the earlier notification whose message this one changes, `answers` the inbound
     message whose webhook said it in its answer. `means` says how it went and why so. `code` is what the
     platform handed out for one answer or one change of this message, until `code_until`. `message` is the
-    inbound message whose handling said it; None for what a clock says.
+    inbound message whose handling said it, `heard_at` when that arrived; neither for what a clock says.
     """
 
     __tablename__ = "notification"
@@ -629,6 +629,7 @@ class Notification(Base):
     code: Mapped[str | None] = mapped_column(Text)
     code_until: Mapped[datetime | None]
     message: Mapped[int | None]
+    heard_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("notification_answers", "answers", **_only("answers IS NOT NULL")),

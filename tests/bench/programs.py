@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.app import listen
+from bot.health import Health
 from tests.bench.servers import SECRET, TOKEN, WEBHOOK
 from tests.bench.wire import HOST
 
@@ -223,7 +224,7 @@ def door(folder: Path, base: str) -> Starlette:
     path = folder / "huiyin.db"
     ready_database(path)
     intake = Intake(Store(path), Vault("a secret key for the bench only"), Clock())
-    return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, dict, {})
+    return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, Health(), {})
 
 
 # --- serving, as bot.app.serve does ---------------------------------------------------------------

@@ -18,6 +18,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("claimed_by", sa.BigInteger(), nullable=True))
     with op.batch_alter_table("notification", schema=None) as batch_op:
         batch_op.add_column(sa.Column("message", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("heard_at", sa.BigInteger(), nullable=True))
     op.create_index("work_next", "work", ["lane", "message"], **_only("lane < 2"))
     op.create_index("work_behind", "work", ["account", "message"], **_only("lane = 2"))
     op.create_index("chat_queue_claimed", "chat_queue", ["claimed_by"], **_only("claimed_by IS NOT NULL"))
