@@ -1,5 +1,6 @@
 """Which process leads what: a session lock at the server, free again the moment its holder is gone."""
 
+import asyncio
 from secrets import randbelow
 from zlib import crc32
 
@@ -24,33 +25,38 @@ class Presence:
         self._connection: asyncpg.Connection | None = None
         self._number = 0
         self._leads: set[str] = set()
+        self._turn = asyncio.Lock()  # the connection takes one question at a time
 
     async def number(self) -> int:
         """Nobody else has it. A lost connection means a new number; without a server it is 0."""
-        try:
-            await self._connected()
-        except _LOST:
-            self._lose()
-        return self._number
+        async with self._turn:
+            try:
+                await self._connected()
+            except _LOST:
+                self._lose()
+            return self._number
 
     async def leads(self, what: str) -> bool:
         """Whether this process leads it, from now on if nobody else does. Asked again and again."""
         if self._database.file is not None:
             return True
-        try:
-            connection = await self._connected()
-            if what in self._leads:
-                await connection.fetchval("SELECT 1")
-            elif await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LEADS, _key(what)):
-                self._leads.add(what)
-        except _LOST:
-            self._lose()
-        return what in self._leads
+        async with self._turn:
+            try:
+                await self._take(await self._connected(), what)
+            except _LOST:
+                self._lose()
+            return what in self._leads
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close(timeout=5)
             self._connection = None
+
+    async def _take(self, connection: asyncpg.Connection, what: str) -> None:
+        if what in self._leads:
+            await connection.fetchval("SELECT 1")  # whether the connection still lives, and the lock with it
+        elif await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _LEADS, _key(what)):
+            self._leads.add(what)
 
     async def _connected(self) -> asyncpg.Connection:
         if self._database.file is None and (self._connection is None or self._connection.is_closed()):
