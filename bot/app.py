@@ -27,6 +27,7 @@ from bot.handpage.proofs import Proofs as HandProofs
 from bot.handpage.routes import HandPage, SignIn
 from bot.health import Health, reason_of
 from bot.intake import Intake
+from bot.keys import check, vault_of
 from bot.limits import calendar_note
 from bot.media import Media
 from bot.mediastore import MediaStore, media_store
@@ -321,21 +322,22 @@ async def opened(
     database = Database.at(settings.database_url)
     files = OfficeFiles.of(settings)
     pictures = media_store(settings)
-    vault = Vault(secret_key(settings))
+    vault = vault_of(settings)
     async with AsyncExitStack() as stack:
         if database.file is not None:
             if part is not Part.ALL:
                 raise ConfigError(
                     f"role {part} needs a database on a server: a file serves one process, role all"
                 )
-            stack.enter_context(_only_one(database.file))
+            stack.enter_context(only_one(database.file))
         ready_database(settings.database_url)
         store = Store(settings.database_url)
-        if database.file is not None:
-            await store.write(outbox.release_all)
         shared = await _shared(stack, settings)
         app = App(settings, clock, store, vault, files, pictures, others, shared, part)
         stack.push_async_callback(app.close)
+        await check(store, vault)
+        if database.file is not None:
+            await store.write(outbox.release_all)
         await app.offices.refresh()
         if note := calendar_note(app.offices.current.limits, clock.now().date()):
             log.warning("holidays unknown", note=note)
@@ -378,18 +380,8 @@ async def ready_store(settings: Settings) -> AsyncIterator[Store]:
         await store.close()
 
 
-def secret_key(settings: Settings) -> str:
-    secret = settings.secret_key.get_secret_value()
-    if len(secret) < 16:
-        raise ConfigError(
-            "HUIYIN_SECRET_KEY is missing or shorter than 16 characters: it encrypts account addresses; "
-            "make one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` and keep it"
-        )
-    return secret
-
-
 @contextlib.contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
     """Keep other processes away from the database. Raises StoreError where one is there, or no folder is."""
     with contextlib.ExitStack() as stack:
         try:

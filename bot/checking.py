@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot import scenes
-from bot.app import secret_key
 from bot.cards import cards_notes, load_cards
 from bot.channels import facts
 from bot.digests import load_digests
 from bot.files import FileError
+from bot.keys import secret_key
 from bot.limits import calendar_note, load_limits
 from bot.manners import load_manners
 from bot.mediastore import media_store

@@ -30,6 +30,8 @@ app = typer.Typer(
 roster_app = typer.Typer(no_args_is_help=True, help="The office's roster: areas, members, staff groups.")
 app.add_typer(roster_app, name="roster")
 app.add_typer(rules_app, name="rules")
+privacy_app = typer.Typer(no_args_is_help=True, help="What protects the people in the database.")
+app.add_typer(privacy_app, name="privacy")
 wechat_app = typer.Typer(no_args_is_help=True, help="The service account at WeChat.")
 app.add_typer(wechat_app, name="wechat")
 wecom_app = typer.Typer(no_args_is_help=True, help="The company's app at WeCom.")
@@ -187,21 +189,22 @@ def report(
 @refusing
 def roster_load(file: Path, config: ConfigOption = None) -> None:
     """Load the roster FILE: all of it, or nothing where a row is wrong."""
-    from bot.app import ready_store, secret_key
+    from bot.app import ready_store
+    from bot.keys import check, vault_of
     from bot.limits import load_limits
     from bot.roster import Loaded, digest_of, load_roster, read_roster
-    from storage.secrets import Vault
 
     settings = settings_for(config)
     roster = read_roster(file)
     if roster.sample and settings.live:
         raise ConfigError(f"{file}: this is the sample roster (sample: true); a live office needs its own")
     zone = load_limits(settings.limits_file).zone
-    vault = Vault(secret_key(settings))
+    vault = vault_of(settings)
     who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
 
     async def load() -> Loaded:
         async with ready_store(settings) as store:
+            await check(store, vault)
             return await store.write(load_roster, roster, digest_of(file), vault, zone, now, who)
 
     loaded = asyncio.run(load())
@@ -237,20 +240,38 @@ def roster_codes(
     config: ConfigOption = None,
 ) -> None:
     """Print one-time codes, valid for seven days: a member sends “绑定 CODE” to the bot in private."""
-    from bot.app import ready_store, secret_key
+    from bot.app import ready_store
     from bot.joining import Printed, make_codes
-    from storage.secrets import Vault
+    from bot.keys import check, vault_of
 
     settings = settings_for(config)
-    vault = Vault(secret_key(settings))
+    vault = vault_of(settings)
     who, now = os.environ.get("USER", "unknown"), datetime.now(UTC)
 
     async def make() -> list[Printed]:
         async with ready_store(settings) as store:
+            await check(store, vault)
             return await store.write(make_codes, members or (), vault, now, who)
 
     for one in asyncio.run(make()):
         out.print(f"{one.member}  {one.name}  绑定 {one.code}")
+
+
+# --- privacy ----------------------------------------------------------------------------------
+
+
+@privacy_app.command("reseal")
+@refusing
+def privacy_reseal(config: ConfigOption = None) -> None:
+    """Bring the database from HUIYIN_PREVIOUS_SECRET_KEY to HUIYIN_SECRET_KEY, while nothing runs on it."""
+    from bot.resealing import reseal_all
+
+    void = asyncio.run(reseal_all(settings_for(config)))
+    out.print(
+        "everything is under HUIYIN_SECRET_KEY now; docs/operations.md says when the earlier one can go"
+    )
+    if void:
+        out.print(f"{void} joining codes are void: print new ones with `huiyin roster codes`")
 
 
 # --- the service account ----------------------------------------------------------------------

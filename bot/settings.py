@@ -247,6 +247,7 @@ class _Fields(_Model):
     clock: ClockKind = ClockKind.SYSTEM
     clock_url: str = ""
     secret_key: SecretStr = SecretStr("")
+    previous_secret_key: SecretStr = SecretStr("")  # opens what it has sealed, while the key is changed
     web: Web = Web()
     ops: Ops = Ops()
     channels: Channels = Channels()

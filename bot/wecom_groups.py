@@ -4,13 +4,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bot.app import ready_store, secret_key
+from bot.app import ready_store
 from bot.channels.wecom import WecomChannel
 from bot.clock import Clock
+from bot.keys import check, vault_of
 from bot.settings import ConfigError, Settings
 from bot.texts import load_texts
 from storage import directory, outbox
-from storage.secrets import Vault
 
 
 async def open_group(settings: Settings, area: str, name: str) -> str:
@@ -36,8 +36,9 @@ _FEWEST = 2  # the platform's rule
 
 
 async def _people(settings: Settings, area: str, now: datetime) -> list[str]:
-    vault = Vault(secret_key(settings))
+    vault = vault_of(settings)
     async with ready_store(settings) as store:
+        await check(store, vault)
         sealed = await store.read(_addresses, area, now)
     return [vault.open(one) for one in sealed]
 

@@ -38,7 +38,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield client
 
 
-async def _prepared(folder: Path) -> str:
+async def prepared(folder: Path) -> str:
     """A database with the sample roster; returns the token of building 3."""
     return (await _tokens(folder))["YS-1-3"]
 
@@ -71,7 +71,7 @@ async def _stored(folder: Path) -> list[ServiceRequest]:
 
 async def test_a_card_that_was_not_sent_is_sent_after_the_restart(tmp_path: Path, sandbox: Sandbox) -> None:
     env = environment(tmp_path, sandbox.base_url, free_port())
-    token = await _prepared(tmp_path)
+    token = await prepared(tmp_path)
     member, resident = await sandbox.user(1001, "李某"), await sandbox.user(9001, "居民")
     async with product(tmp_path, env) as process:
         await member.scans()
@@ -119,7 +119,7 @@ async def test_messages_answered_200_survive_a_kill_before_they_are_handled(
 
 
 async def test_sigterm_ends_cleanly(tmp_path: Path, sandbox: Sandbox) -> None:
-    await _prepared(tmp_path)
+    await prepared(tmp_path)
     async with product(tmp_path, environment(tmp_path, sandbox.base_url, free_port())) as process:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), SOON) == 0
