@@ -10,12 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from asyncpg import PostgresError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from storage import embedded, served
@@ -61,22 +57,32 @@ def migrate(where: Where, now: datetime) -> Path | None:
 
 
 def _standing(connection: Connection) -> Standing:
-    found = MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return Standing.EMPTY
+    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    known = sorted(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py"))
     if found is None:
         return Standing.EMPTY
-    scripts = ScriptDirectory.from_config(_config())
-    known = {script.revision for script in scripts.walk_revisions()}
     if found not in known:
         return Standing.AHEAD
-    return Standing.CURRENT if found == scripts.get_current_head() else Standing.BEHIND
+    return Standing.CURRENT if found == known[-1] else Standing.BEHIND
 
 
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_ONE_AT_A_TIME)
-    config = _config()
+    upgrade(connection, "head")
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the tables to a revision, over a connection that commits afterwards."""
+    from alembic import command  # 11 MB that only a migration needs
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _on(database: Database, work: Callable[[Connection], T]) -> T:
@@ -131,9 +137,3 @@ def copy_to(path: Path, target: Path) -> None:
         source.close()
         copy.close()
     shutil.copymode(path, target)
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
-    return config

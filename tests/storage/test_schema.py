@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select
@@ -74,14 +73,8 @@ def _at_revision(path: Path, revision: str) -> None:
     """A database as an earlier release left it."""
     engine = open_engine(path, writes=True)
     with engine.begin() as connection:
-        _upgrade_to(connection, revision)
+        schema.upgrade(connection, revision)
     engine.dispose()
-
-
-def _upgrade_to(connection: Connection, revision: str) -> None:
-    config = schema._config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: dict[str, object]) -> None:
@@ -133,7 +126,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
 
 def _server_at(revision: str, tmp_path: Path) -> str:
     url = bare("postgresql", tmp_path)
-    schema._on(Database.at(url), lambda connection: _upgrade_to(connection, revision))
+    schema._on(Database.at(url), lambda connection: schema.upgrade(connection, revision))
     return url
 
 
