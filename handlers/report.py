@@ -7,7 +7,7 @@ from handlers import drafts, emergency, filing, guidance, policies, replies, tog
 from handlers.drafts import Draft, Piece, Question, Source, next_question
 from handlers.messages import Choice, Kind
 from handlers.turn import Turn
-from routing.classify import Danger, Decision, decide
+from routing.classify import Danger, Decision
 from routing.places import find_spot
 from routing.privacy import is_masked, redact
 from routing.transitions import OPEN
@@ -27,7 +27,7 @@ SHOWN = 200  # characters of the resident's own words that a card repeats
 async def piece(turn: Turn) -> None:
     """Text, photo, voice, location or contact: joins the draft, and the card is brought up to date."""
     draft = _draft(turn)
-    decision = decide(draft.text, turn.office.rules)
+    decision = turn.office.decide(draft.text)
     answered, recent = await _added_to(turn), await _recent(turn)
     if recent is not None and recent.urgent:
         await _add_at_once(turn, recent, draft)
@@ -64,7 +64,7 @@ async def edited(turn: Turn) -> None:
         Piece(one.ref, turn.message.text) if one.ref == turn.message.ref else one for one in draft.pieces
     )
     draft = _located(turn, draft.with_(pieces=pieces))
-    decision = decide(draft.text, turn.office.rules)
+    decision = turn.office.decide(draft.text)
     if decision.danger is Danger.ALARM:
         await emergency.file(turn, draft, decision)
         return
@@ -278,7 +278,7 @@ async def answer(turn: Turn) -> None:
     if draft is None:
         turn.desk.say(turn.reply_to, "nothing_open")
         return
-    decision = decide(draft.text, turn.office.rules)
+    decision = turn.office.decide(draft.text)
     if action == "cancel":
         await cancel(turn, draft)
     elif action == "more":
@@ -418,10 +418,10 @@ async def _add(turn: Turn, draft: Draft) -> None:
 async def call_person(turn: Turn) -> None:
     """[叫网格员]: whatever has been said goes to the grid member as it is, unless consent is missing."""
     known = drafts.load(turn.conversation.draft)
-    said = decide(known.text if known else "", turn.office.rules)
+    said = turn.office.decide(known.text if known else "")
     if known is None or guidance.is_confided(turn, known, said):
         # The bot's own words are no report: whatever rules make of them would be somebody else's matter.
-        known, said = _bare(turn, known), decide("", turn.office.rules)
+        known, said = _bare(turn, known), turn.office.decide("")
     request = await filing.file_request(turn, known, said, direct=True)
     await finish(turn, known, request)
 
