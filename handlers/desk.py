@@ -69,6 +69,7 @@ def subject_of(request: ServiceRequest) -> str:
     return f"request:{request.id}"
 
 
+Whose = tuple[int | None, str | None]  # a deadline's request or the account whose draft it is about
 _NOBODY = to_resident(NOBODY)
 _GIVEN = ("contact", "location")  # what a resident hands over so that they can be found
 
@@ -83,12 +84,13 @@ class Desk:
         self.now = now
         self._said: list[Notification] = []
         self._history: list[Json] = []
-        self._due: list[Json] = []
+        self._due: dict[Whose, list[Json]] = {}
         self._dropped: list[Dropped] = []
         self._given: list[Json] = []
         self._relieved: set[int] = set()
         self._taken: set[int] = set()
         self._cards: dict[str, dict[str, Notification]] = {}
+        self._new: set[str] = set()
         self._contents: dict[int, Content] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
         self.filed: list[ServiceRequest] = []  # in this batch, not to be found in the database yet
@@ -206,8 +208,9 @@ class Desk:
         self.knows(known.cards)
 
     def opens(self, subject: str) -> None:
-        """Say that `subject` is new, so that nobody can have a card about it."""
+        """Say that `subject` is new: nobody can have a card about it, and no deadline of it is stored."""
         self._cards[subject] = {}
+        self._new.add(subject)
 
     async def leaves(self, subject: str, to: str) -> None:
         """The card about `subject` in this chat stays as it is: the next one is a new message."""
@@ -244,7 +247,7 @@ class Desk:
         work.relieve(session, self._relieved, self.now)
         queries.add_rows(session, Assignment, self._given)
         queries.add_rows(session, StatusUpdate, self._history)
-        queries.add_rows(session, Deadline, self._due)
+        queries.add_rows(session, Deadline, [row for rows in self._due.values() for row in rows])
         queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
 
     async def next_number(self, name: str) -> int:
@@ -330,8 +333,9 @@ class Desk:
     def due(
         self, kind: str, at: datetime, *, request: ServiceRequest | None = None, account: str | None = None
     ) -> None:
-        whose = {"request": request.id if request else None, "account": account}
-        self._due.append({"id": new_id(), "kind": kind, "due_at": at, **whose})
+        whose = request.id if request else None, account
+        row = {"id": new_id(), "request": whose[0], "account": account, "kind": kind, "due_at": at}
+        self._due.setdefault(whose, []).append(row)
 
     def due_in(
         self,
@@ -350,6 +354,7 @@ class Desk:
 
         Those stored before are cancelled when the batch is written, ahead of the new ones.
         """
-        dropped = Dropped(request.id if request else None, account, kinds)
-        self._dropped.append(dropped)
-        self._due = [one for one in self._due if not dropped.covers(one)]
+        whose = request.id if request else None, account
+        if request is None or subject_of(request) not in self._new:
+            self._dropped.append(Dropped(*whose, kinds))
+        self._due[whose] = [one for one in self._due.get(whose, ()) if kinds and one["kind"] not in kinds]

@@ -488,10 +488,6 @@ class Dropped:
     account: str | None
     kinds: tuple[str, ...]
 
-    def covers(self, deadline: Json) -> bool:
-        same = (deadline["request"], deadline["account"]) == (self.request, self.account)
-        return same and (not self.kinds or deadline["kind"] in self.kinds)
-
 
 _deadline = cast("Table", Deadline.__table__)
 _CANCEL = (
@@ -499,18 +495,19 @@ _CANCEL = (
 )
 _CANCEL_DRAFT = _CANCEL.where(_deadline.c.account == bindparam("of"))
 _CANCEL_REQUEST = _CANCEL.where(_deadline.c.request == bindparam("of"))
+_CANCEL_KIND = _CANCEL_REQUEST.where(_deadline.c.kind == bindparam("which"))
 
 
 def cancel_deadlines(session: Session, dropped: Sequence[Dropped]) -> None:
     """Cancel what is stored and waits."""
-    connection = session.connection()
-    drafts = [{"of": one.account} for one in dropped if one.account is not None]
-    if drafts:
-        connection.execute(_CANCEL_DRAFT, drafts)
-    for one in dropped:
-        if one.request is not None:
-            change = _CANCEL_REQUEST.where(_deadline.c.kind.in_(one.kinds)) if one.kinds else _CANCEL_REQUEST
-            connection.execute(change, {"of": one.request})
+    requests = [one for one in dropped if one.request is not None]
+    for statement, rows in (
+        (_CANCEL_DRAFT, [{"of": one.account} for one in dropped if one.account is not None]),
+        (_CANCEL_REQUEST, [{"of": one.request} for one in requests if not one.kinds]),
+        (_CANCEL_KIND, [{"of": one.request, "which": kind} for one in requests for kind in one.kinds]),
+    ):
+        if rows:
+            session.connection().execute(statement, rows)
 
 
 _OPEN_OFFER = (
