@@ -15,7 +15,7 @@ from routing.guidance import Guidance
 from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Area, AreaKind, Organisation, Role
-from routing.places import PlaceName, Places
+from routing.places import PlaceName, Places, Spot, find_spot
 from routing.rhythm import Schedule
 from routing.roles import Roles
 from routing.rules import Leaf, Rules
@@ -99,6 +99,11 @@ class Office:
     def decide(self) -> Callable[[str], Decision]:
         """What the rules make of a text: remembered, as card and button ask about the same words."""
         return lru_cache(maxsize=_REMEMBERED)(partial(decide, rules=self.rules))
+
+    @cached_property
+    def spot(self) -> Callable[[str, str | None], Spot]:
+        """Where a text says that something is, for somebody who is `near`: remembered likewise."""
+        return lru_cache(maxsize=_REMEMBERED)(lambda text, near: find_spot(text, self.places, near))
 
     def leaf(self, category: str | None) -> Leaf | None:
         return self.rules.leaves.get(category) if category else None
