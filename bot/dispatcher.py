@@ -15,7 +15,7 @@ from bot.clock import Clock
 from bot.halves import in_halves
 from bot.offices import Offices
 from bot.passive import Passive
-from handlers import handle
+from handlers import handle, report
 from handlers.desk import Desk, to_account, to_chat, to_member, to_resident
 from handlers.messages import Answers, Channel, InboundMessage, Kind, Opens, Traits, UnreadableError
 from handlers.turn import Tap, Turn
@@ -24,6 +24,7 @@ from routing.windows import Means, Reason
 from storage import inbox, ledgers, outbox, queries
 from storage.ids import from_base36, new_id
 from storage.inbox import Known, Waiting
+from storage.queries import Cell
 from storage.secrets import Vault
 from storage.store import Store, Unit, is_away, is_conflict
 from storage.tables import Account, Conversation, Notification, SendState
@@ -110,6 +111,7 @@ class Dispatcher:
         readable = [(item.waiting, item.message) for item in items if item.message is not None]
         known = await self._known(unit, [message for _, message in readable])
         desk.knows(known.cards)
+        await self._foresee(desk, [message for _, message in readable], known)
         answers: list[_Answer] = []
         for waiting, message in readable:
             turn = await self._turn(desk, waiting.message, message, known)
@@ -186,6 +188,20 @@ class Dispatcher:
         }
         offers = {offer for one in messages if (offer := _offer_id(one.tapped)) is not None}
         return await unit.run(inbox.known, lookups, offers)
+
+    async def _foresee(self, desk: Desk, messages: Sequence[InboundMessage], known: Known) -> None:
+        """Ask once for all what the drafts of this batch will be compared with."""
+        cells: set[Cell] = set()
+        requests: set[int] = set()
+        for message in messages:
+            if message.private and message.kind in (Kind.TEXT, Kind.TAP):
+                lookup = self._vault.lookup(message.channel, message.sender)
+                account, talk = known.accounts.get(lookup), known.conversations.get(lookup)
+                resident = known.residents.get(account.resident or 0) if account else None
+                where, about = report.foreseen(message, talk or Conversation(), resident, desk.office)
+                cells.update(where)
+                requests.update(about)
+        await desk.foresee(cells, requests, known.residents.keys())
 
     # --- one message's turn -------------------------------------------------------------------
 

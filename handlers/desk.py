@@ -1,8 +1,9 @@
 """The hands of every handler: say something, show a card, set a deadline, all within one unit of work."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from enum import IntEnum
+from itertools import product
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from routing.address import hide_rooms
 from routing.privacy import redact
 from storage import queries, work
 from storage.ids import new_id
-from storage.queries import Content, Dropped
+from storage.queries import Cell, Content, Dropped, Since
 from storage.secrets import Vault
 from storage.store import Unit
 from storage.tables import (
@@ -69,6 +70,7 @@ def subject_of(request: ServiceRequest) -> str:
     return f"request:{request.id}"
 
 
+Whose = tuple[int | None, str | None]  # a deadline's request or the account whose draft it is about
 _NOBODY = to_resident(NOBODY)
 _GIVEN = ("contact", "location")  # what a resident hands over so that they can be found
 
@@ -83,15 +85,19 @@ class Desk:
         self.now = now
         self._said: list[Notification] = []
         self._history: list[Json] = []
-        self._due: list[Json] = []
+        self._due: dict[Whose, list[Json]] = {}
         self._dropped: list[Dropped] = []
         self._given: list[Json] = []
         self._relieved: set[int] = set()
         self._taken: set[int] = set()
         self._cards: dict[str, dict[str, Notification]] = {}
+        self._new: set[str] = set()
         self._contents: dict[int, Content] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
-        self.filed: list[ServiceRequest] = []  # in this batch, not to be found in the database yet
+        self._reported: dict[Cell, list[ServiceRequest]] = {}
+        self._filed: dict[tuple[str, str | None], list[ServiceRequest]] = {}
+        self._joined: dict[tuple[int, int], bool] = {}
+        self._newcomers: set[int] = set()
 
     # --- saying -------------------------------------------------------------------------------
 
@@ -206,8 +212,9 @@ class Desk:
         self.knows(known.cards)
 
     def opens(self, subject: str) -> None:
-        """Say that `subject` is new, so that nobody can have a card about it."""
+        """Say that `subject` is new: nobody can have a card about it, and no deadline of it is stored."""
         self._cards[subject] = {}
+        self._new.add(subject)
 
     async def leaves(self, subject: str, to: str) -> None:
         """The card about `subject` in this chat stays as it is: the next one is a new message."""
@@ -244,12 +251,67 @@ class Desk:
         work.relieve(session, self._relieved, self.now)
         queries.add_rows(session, Assignment, self._given)
         queries.add_rows(session, StatusUpdate, self._history)
-        queries.add_rows(session, Deadline, self._due)
+        queries.add_rows(session, Deadline, [row for rows in self._due.values() for row in rows])
         queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
 
     async def next_number(self, name: str) -> int:
         """The next value of a counter, starting at 1. Gaps are allowed, repeats are not."""
         return await self.unit.run(queries.take_number, name)
+
+    # --- what others reported -----------------------------------------------------------------
+
+    async def foresee(self, cells: Collection[Cell], requests: Collection[int], people: Set[int]) -> None:
+        """Ask once for a whole batch what it is going to ask; the rest is asked when it is needed."""
+        self._held += await self.unit.run(queries.requests, requests) if requests else []
+        await self._look(cells)
+        found = {one.id for there in self._reported.values() for one in there}
+        if people and found:
+            await self._ask_who_joined(people, found)
+
+    async def reported(self, cells: Sequence[Cell]) -> list[ServiceRequest]:
+        """What was reported there before this batch, the newest first."""
+        await self._look([cell for cell in cells if cell not in self._reported])
+        return queries.newest(one for cell in cells for one in self._reported[cell])
+
+    async def _look(self, cells: Collection[Cell]) -> None:
+        if cells:
+            found = await self.unit.run(queries.alike_in, cells, self.alike_since)
+            self._reported.update({cell: found.get(cell, []) for cell in cells})
+
+    @property
+    def alike_since(self) -> Since:
+        """From when on others' requests may be the same matter."""
+        alike = self.office.together.alike
+        return Since(self.now - alike.open_for, self.now - alike.ended_for)
+
+    def files(self, request: ServiceRequest) -> None:
+        """Note what is not to be found in the database yet."""
+        self._filed.setdefault((request.community, request.category), []).append(request)
+
+    def filed(self, community: str, category: str) -> Sequence[ServiceRequest]:
+        """What this batch has filed."""
+        return self._filed.get((community, category), ())
+
+    async def joined(self, resident: int, requests: Collection[int]) -> set[int]:
+        """Which of the requests the resident has joined."""
+        if resident in self._newcomers:
+            return set()
+        if any((resident, request) not in self._joined for request in requests):
+            await self._ask_who_joined({resident}, requests)
+        return {request for request in requests if self._joined[resident, request]}
+
+    async def _ask_who_joined(self, residents: Set[int], requests: Collection[int]) -> None:
+        pairs = await self.unit.run(queries.endorsed, residents, requests)
+        self._joined.update({pair: pair in pairs for pair in product(residents, requests)})
+
+    def meets(self, resident: int) -> None:
+        """Say that nobody knew the resident before, so that they cannot have joined anything yet."""
+        self._newcomers.add(resident)
+
+    def joins_changed(self, request: ServiceRequest) -> None:
+        """Somebody has joined the request, or left it: whoever asks next asks the database."""
+        self._newcomers.clear()
+        self._joined = {pair: one for pair, one in self._joined.items() if pair[1] != request.id}
 
     # --- remembering --------------------------------------------------------------------------
 
@@ -330,8 +392,9 @@ class Desk:
     def due(
         self, kind: str, at: datetime, *, request: ServiceRequest | None = None, account: str | None = None
     ) -> None:
-        whose = {"request": request.id if request else None, "account": account}
-        self._due.append({"id": new_id(), "kind": kind, "due_at": at, **whose})
+        whose = request.id if request else None, account
+        row = {"id": new_id(), "request": whose[0], "account": account, "kind": kind, "due_at": at}
+        self._due.setdefault(whose, []).append(row)
 
     def due_in(
         self,
@@ -350,6 +413,7 @@ class Desk:
 
         Those stored before are cancelled when the batch is written, ahead of the new ones.
         """
-        dropped = Dropped(request.id if request else None, account, kinds)
-        self._dropped.append(dropped)
-        self._due = [one for one in self._due if not dropped.covers(one)]
+        whose = request.id if request else None, account
+        if request is None or subject_of(request) not in self._new:
+            self._dropped.append(Dropped(*whose, kinds))
+        self._due[whose] = [one for one in self._due.get(whose, ()) if kinds and one["kind"] not in kinds]

@@ -5,7 +5,7 @@ from handlers.desk import Urgency
 from handlers.drafts import Draft, Piece
 from handlers.replies import first_reply
 from handlers.turn import Turn
-from routing.classify import Decision, decide
+from routing.classify import Decision
 
 
 async def pressed(turn: Turn) -> None:
@@ -16,7 +16,7 @@ async def pressed(turn: Turn) -> None:
     if not draft.text:
         said = turn.message.text or turn.office.texts.render("says_danger", {})
         draft = draft.with_(pieces=(*draft.pieces, Piece(turn.message.ref, said)))
-    await file(turn, draft, decide(draft.text, turn.office.rules))
+    await file(turn, draft, turn.office.decide(draft.text))
 
 
 async def file(turn: Turn, draft: Draft, decision: Decision) -> None:

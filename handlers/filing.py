@@ -44,7 +44,7 @@ async def file_request(
     told = await _keep(desk, request, draft, "report")
     if not urgent and _is_own_choice(turn, decision, category):
         feedback.remember(desk, request, decision.category, category, "resident", told.text)
-    desk.filed.append(request)
+    desk.files(request)
     turn.conversation.draft = None
     turn.conversation.last_request = request.id
     if category is None and not urgent and not direct:

@@ -46,7 +46,7 @@ def _danger(text: str, rules: Rules) -> int:
 
 
 def _harmless(turn: Turn) -> bool:
-    return decide(turn.message.text, turn.office.rules).danger is Danger.NONE
+    return turn.office.decide(turn.message.text).danger is Danger.NONE
 
 
 def _says_nothing(turn: Turn) -> bool:
@@ -55,7 +55,7 @@ def _says_nothing(turn: Turn) -> bool:
     What is left of an insult, 你们这些※※, is not quite abuse any more. There it is enough that abuse is among
     the guesses, as long as nobody would be sent for the best of them.
     """
-    decision = decide(turn.message.text, turn.office.rules)
+    decision = turn.office.decide(turn.message.text)
     best, leaves = turn.office.leaf(decision.category), turn.office.rules.leaves
     if decision.danger is not Danger.NONE:
         return False
@@ -156,7 +156,7 @@ def _is_answered(turn: Turn) -> bool:
 async def take_thanks(turn: Turn) -> None:
     draft = drafts.load(turn.conversation.draft)
     if draft is not None:
-        await policies.leave(turn, draft, decide(draft.text, turn.office.rules))
+        await policies.leave(turn, draft, turn.office.decide(draft.text))
     turn.desk.say(turn.reply_to, "thanked")
 
 
@@ -184,7 +184,7 @@ def is_child(turn: Turn) -> bool:
     """An alarm is an alarm, whoever raises it."""
     if not turn.heard.child or not _is_unasked(turn):
         return False
-    return decide(turn.message.text, turn.office.rules).danger is not Danger.ALARM
+    return turn.office.decide(turn.message.text).danger is not Danger.ALARM
 
 
 async def find_adult(turn: Turn) -> None:
@@ -201,7 +201,7 @@ async def find_adult(turn: Turn) -> None:
         category=None,
         category_refused=True,
     )
-    request = await filing.file_request(turn, draft, decide(turn.message.text, turn.office.rules))
+    request = await filing.file_request(turn, draft, turn.office.decide(turn.message.text))
     await filing.retire_draft(turn, draft, request)
     hotline = texts.render("hotline_first", {}) if frightened else ""
     turn.desk.say(turn.reply_to, "child", request=request, hotline=hotline)

@@ -1,23 +1,26 @@
 """What an office has decided: its people and places, rules, texts, limits, roles, manners, as one value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from handlers.notices import Notices
 from handlers.texts import Texts
 from routing.alike import Alike
 from routing.cards import PolicyCards
+from routing.classify import Decision, decide
 from routing.guidance import Guidance
 from routing.limits import Limits
 from routing.manners import Manners
 from routing.organisation import Area, AreaKind, Organisation, Role
-from routing.places import PlaceName, Places
+from routing.places import PlaceName, Places, Spot, find_spot
 from routing.rhythm import Schedule
 from routing.roles import Roles
 from routing.rules import Leaf, Rules
 
+_REMEMBERED = 1000  # texts of people who are reporting just now
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
 
 
@@ -91,6 +94,16 @@ class Office:
     def is_shared(self, category: str) -> bool:
         """Whether neighbours may hear that somebody reported this: it is theirs too, and nothing secret."""
         return self.together.alike.concerns(category) and self.roles.cleared(category) is None
+
+    @cached_property
+    def decide(self) -> Callable[[str], Decision]:
+        """What the rules make of a text: remembered, as card and button ask about the same words."""
+        return lru_cache(maxsize=_REMEMBERED)(partial(decide, rules=self.rules))
+
+    @cached_property
+    def spot(self) -> Callable[[str, str | None], Spot]:
+        """Where a text says that something is, for somebody who is `near`: remembered likewise."""
+        return lru_cache(maxsize=_REMEMBERED)(lambda text, near: find_spot(text, self.places, near))
 
     def leaf(self, category: str | None) -> Leaf | None:
         return self.rules.leaves.get(category) if category else None

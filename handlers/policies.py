@@ -8,7 +8,7 @@ from handlers.drafts import Draft
 from handlers.messages import Choice
 from handlers.turn import Turn
 from routing.cards import PolicyCard, choose, is_asked_about
-from routing.classify import Decision, Outcome, decide
+from routing.classify import Decision, Outcome
 from routing.rules import Leaf
 
 # --- which card -------------------------------------------------------------------------------
@@ -29,7 +29,7 @@ def _fitting(turn: Turn, draft: Draft, decision: Decision) -> PolicyCard | None:
         return None
     if len(draft.pieces) <= 1:
         return _chosen(turn, draft, draft.text, decision)
-    said = [(one.text, decide(one.text, turn.office.rules)) for one in draft.pieces]
+    said = [(one.text, turn.office.decide(one.text)) for one in draft.pieces]
     if any(one.outcome is not Outcome.NONE and not _is_question(turn, one) for _, one in said):
         return None
     return _chosen(turn, draft, *said[-1]) or _chosen(turn, draft, draft.text, decision)
@@ -40,7 +40,7 @@ def is_left(turn: Turn, draft: Draft) -> bool:
     card, text = turn.office.policies.get(draft.card), turn.message.text
     if card is None or not text:
         return False
-    decision = decide(text, turn.office.rules)
+    decision = turn.office.decide(text)
     if decision.outcome is Outcome.NONE and not turn.office.policies.is_trouble(text):
         return False
     likely = decision.candidates[0].category if decision.candidates else None

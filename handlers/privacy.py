@@ -8,7 +8,6 @@ from handlers import cards, drafts, lifecycle, report
 from handlers.desk import Desk, RefusalError, subject_of, to_account, to_member, to_resident
 from handlers.turn import Turn
 from routing.choose import candidates
-from routing.classify import decide
 from routing.organisation import Role
 from routing.privacy import redact
 from routing.transitions import OPEN, Actor, Event
@@ -33,7 +32,7 @@ async def unnamed(turn: Turn) -> None:
     if draft is None:
         turn.desk.say(turn.reply_to, "unnamed_how")
         return
-    await report.show(turn, draft.with_(anonymous=True), decide(draft.text, turn.office.rules))
+    await report.show(turn, draft.with_(anonymous=True), turn.office.decide(draft.text))
 
 
 # --- what is kept about me --------------------------------------------------------------------

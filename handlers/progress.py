@@ -48,7 +48,7 @@ async def query(turn: Turn) -> None:
 
 
 async def _joined(turn: Turn, request: ServiceRequest) -> bool:
-    return request.id in await turn.desk.unit.run(queries.endorsed, turn.home().id, [request.id])
+    return bool(await turn.desk.joined(turn.home().id, [request.id]))
 
 
 async def _by_number(turn: Turn) -> ServiceRequest | None:

@@ -1,23 +1,25 @@
 """A resident reports: pieces are gathered in a draft, one question at a time, until it is filed."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handlers import drafts, emergency, filing, guidance, policies, replies, together, voice
 from handlers.drafts import Draft, Piece, Question, Source, next_question
-from handlers.messages import Choice, Kind
+from handlers.messages import Choice, InboundMessage, Kind
+from handlers.office import Office
 from handlers.turn import Turn
-from routing.classify import Danger, Decision, decide
-from routing.places import find_spot
+from routing.classify import Danger, Decision
 from routing.privacy import is_masked, redact
 from routing.transitions import OPEN
-from storage.tables import ServiceRequest
+from storage.queries import Cell
+from storage.tables import Conversation, Resident, ServiceRequest
 
 QUIET = timedelta(minutes=12)
 EXPIRES = timedelta(hours=24)
 DANGER_ANSWER = timedelta(minutes=2)
 SAME_TALK = timedelta(minutes=30)
 MOST_PHOTOS = 9
+_NEVER = datetime.min.replace(tzinfo=UTC)
 SHOWN = 200  # characters of the resident's own words that a card repeats
 
 
@@ -27,7 +29,7 @@ SHOWN = 200  # characters of the resident's own words that a card repeats
 async def piece(turn: Turn) -> None:
     """Text, photo, voice, location or contact: joins the draft, and the card is brought up to date."""
     draft = _draft(turn)
-    decision = decide(draft.text, turn.office.rules)
+    decision = turn.office.decide(draft.text)
     answered, recent = await _added_to(turn), await _recent(turn)
     if recent is not None and recent.urgent:
         await _add_at_once(turn, recent, draft)
@@ -63,8 +65,8 @@ async def edited(turn: Turn) -> None:
     pieces = tuple(
         Piece(one.ref, turn.message.text) if one.ref == turn.message.ref else one for one in draft.pieces
     )
-    draft = _located(turn, draft.with_(pieces=pieces))
-    decision = decide(draft.text, turn.office.rules)
+    draft = _located(turn.office, draft.with_(pieces=pieces), turn.near)
+    decision = turn.office.decide(draft.text)
     if decision.danger is Danger.ALARM:
         await emergency.file(turn, draft, decision)
         return
@@ -95,18 +97,18 @@ def _with_text(turn: Turn, draft: Draft) -> Draft:
     if turn.heard.proxy and draft.source is Source.CHAT:
         draft = draft.with_(source=Source.PROXY, place=None)  # where they scanned is not where she is
     asked = draft.asked_place and not draft.placed
-    draft = _located(turn, draft)
+    draft = _located(turn.office, draft, turn.near)
     if asked and draft.place is None and drafts.looks_like_place(text):
         return draft.with_(place_text=text)
     return draft
 
 
-def _located(turn: Turn, draft: Draft) -> Draft:
+def _located(office: Office, draft: Draft, near: str | None) -> Draft:
     """The draft with the place that its words name, for the resident to confirm.
 
     A landmark is enough where there is but one community that it can be in.
     """
-    spot, office = find_spot(draft.lines, turn.office.places, turn.near), turn.office
+    spot = office.spot(draft.lines, near)
     place = spot.area or (None if draft.place in spot.denied else draft.place)
     draft = draft.with_(place=place, room=spot.inside)
     if spot.landmark and not draft.placed and office.organisation.only_community():
@@ -141,6 +143,22 @@ async def _recent(turn: Turn) -> ServiceRequest | None:
     if request is None or request.status not in OPEN:
         return None
     return request if turn.now - request.touched_at <= SAME_TALK else None
+
+
+def foreseen(
+    message: InboundMessage, talk: Conversation, resident: Resident | None, office: Office
+) -> tuple[list[Cell], list[int]]:
+    """Where the draft will be looked for once this message is in it, and which requests it is about by now.
+
+    Only a guess, so that a batch can ask at once: nothing is decided here.
+    """
+    draft = drafts.load(talk.draft)
+    about = [*(draft.alike if draft else ()), *([talk.last_request] if talk.last_request else ())]
+    if message.kind is Kind.TEXT:
+        draft = draft or Draft(_NEVER, place=talk.place)
+        draft = draft.with_(pieces=(*draft.pieces, Piece(message.ref, message.text)))
+        draft = _located(office, draft, talk.place or (resident.home_area if resident else None))
+    return together.cells(office, draft, office.decide(draft.text)) if draft else [], about
 
 
 # --- the card ---------------------------------------------------------------------------------
@@ -278,7 +296,7 @@ async def answer(turn: Turn) -> None:
     if draft is None:
         turn.desk.say(turn.reply_to, "nothing_open")
         return
-    decision = decide(draft.text, turn.office.rules)
+    decision = turn.office.decide(draft.text)
     if action == "cancel":
         await cancel(turn, draft)
     elif action == "more":
@@ -418,10 +436,10 @@ async def _add(turn: Turn, draft: Draft) -> None:
 async def call_person(turn: Turn) -> None:
     """[叫网格员]: whatever has been said goes to the grid member as it is, unless consent is missing."""
     known = drafts.load(turn.conversation.draft)
-    said = decide(known.text if known else "", turn.office.rules)
+    said = turn.office.decide(known.text if known else "")
     if known is None or guidance.is_confided(turn, known, said):
         # The bot's own words are no report: whatever rules make of them would be somebody else's matter.
-        known, said = _bare(turn, known), decide("", turn.office.rules)
+        known, said = _bare(turn, known), turn.office.decide("")
     request = await filing.file_request(turn, known, said, direct=True)
     await finish(turn, known, request)
 

@@ -6,7 +6,6 @@ from handlers import cards, feedback, filing, ladder, lifecycle, moves, replies
 from handlers.capacity import as_handler, leads, may_call_off, may_handle, supervises, who
 from handlers.desk import RefusalError, to_account
 from handlers.turn import Turn
-from routing.classify import decide
 from routing.organisation import Member
 from routing.transitions import Actor, Event, Status
 from storage import queries
@@ -279,7 +278,7 @@ async def _answer_letter(turn: Turn, request: ServiceRequest, member: Member) ->
 
 def _category_in(turn: Turn) -> str:
     """The category that a dispatcher named in words. Raises RefusalError where none is recognised."""
-    decision = decide(turn.message.text, turn.office.rules)
+    decision = turn.office.decide(turn.message.text)
     if decision.category is None:
         raise RefusalError("category_unclear")
     return decision.category

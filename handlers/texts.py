@@ -1,7 +1,6 @@
 """The bot's sentences: looked up by name, filled with arguments, never written in code."""
 
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +29,7 @@ class Texts:
 
     def fill(self, sentence: str, args: Mapping[str, Any]) -> str:
         """Any sentence with its arguments; empty lines that arguments left behind are dropped."""
-        filled = string.Formatter().vformat(sentence, (), _Args({**self.facts, **args}))
+        filled = sentence.format_map(_Args({**self.facts, **args}))
         return "\n".join(line for line in filled.splitlines() if line.strip())
 
     def label(self, name: str) -> str:

@@ -8,7 +8,7 @@ from handlers import digests, drafts, filing, guidance, ladder, leave, moves, po
 from handlers.desk import Desk, Urgency, to_member
 from handlers.drafts import Draft, Question
 from handlers.turn import Turn
-from routing.classify import Decision, decide
+from routing.classify import Decision
 from routing.limits import Step
 from routing.privacy import redact
 from routing.rhythm import Rhythm, Schedule
@@ -117,7 +117,7 @@ async def fire_for_draft(turn: Turn, kind: str) -> None:
     """A due time of a draft, in a turn of its own without a new message."""
     draft = drafts.load(turn.conversation.draft)
     if draft is not None:
-        await _OF_DRAFT[kind](turn, draft, decide(draft.text, turn.office.rules))
+        await _OF_DRAFT[kind](turn, draft, turn.office.decide(draft.text))
 
 
 # --- the office -------------------------------------------------------------------------------

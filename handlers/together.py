@@ -7,6 +7,7 @@ from handlers import cards, clocks, drafts, filing, lifecycle
 from handlers.desk import Desk, RefusalError, to_member, to_resident
 from handlers.drafts import Draft, Ended
 from handlers.messages import Choice
+from handlers.office import Office
 from handlers.turn import Turn
 from routing.alike import box, by_likeness, higher, metres
 from routing.choose import candidates
@@ -15,7 +16,7 @@ from routing.organisation import Role
 from routing.transitions import OPEN, Actor, Event, Status
 from storage import queries
 from storage.ids import new_id
-from storage.queries import Kind
+from storage.queries import Cell
 from storage.tables import Attachment, Endorsement, ServiceRequest
 
 MOST_SHOWN = 2
@@ -28,9 +29,8 @@ _OVERSEERS = (Role.AREA_CHIEF, Role.GROUP_CHIEF)
 
 async def look(turn: Turn, draft: Draft, decision: Decision) -> Draft:
     """The draft with what has been reported already and may be the same matter."""
-    guess = None if draft.category_refused else decision.category
-    category = drafts.settled_category(draft, decision) or guess
-    if category is None or draft.apart or not turn.office.is_shared(category):
+    category = _shared(turn.office, draft, decision)
+    if category is None:
         return draft.with_(alike=(), ended=None)
     found = await _alike(turn, draft, category)
     own = await _own(turn, found)
@@ -45,29 +45,43 @@ async def look(turn: Turn, draft: Draft, decision: Decision) -> Draft:
     return draft.with_(alike=tuple(one.id for one in shown), ended=ended)
 
 
+def cells(office: Office, draft: Draft, decision: Decision) -> list[Cell]:
+    """Where what is in the draft may have been reported already."""
+    category, community = _shared(office, draft, decision), _community(office, draft)
+    if category is None or community is None:
+        return []
+    return [Cell(community, category, area) for area in office.near(draft.place)]
+
+
+def _shared(office: Office, draft: Draft, decision: Decision) -> str | None:
+    """The category, settled or guessed, of a matter that may be the neighbours' too."""
+    guess = None if draft.category_refused else decision.category
+    category = drafts.settled_category(draft, decision) or guess
+    return category if category and not draft.apart and office.is_shared(category) else None
+
+
+def _community(office: Office, draft: Draft) -> str | None:
+    found = office.organisation.community(draft.place) or office.organisation.only_community()
+    return found.code if found else None
+
+
 async def _alike(turn: Turn, draft: Draft, category: str) -> list[ServiceRequest]:
     """The requests of this category at the place or close by, the most joined first."""
-    alike, organisation = turn.office.together.alike, turn.office.organisation
-    community = organisation.community(draft.place) or organisation.only_community()
+    desk, community, here = turn.desk, _community(turn.office, draft), drafts.coordinates(draft)
     areas = turn.office.near(draft.place)
-    here = drafts.coordinates(draft)
-    if community is None or not (areas or here):
+    if community is None:
         return []
-    kind = Kind(community.code, category, turn.now - alike.open_for, turn.now - alike.ended_for)
-    found = await turn.desk.unit.run(queries.alike_in, kind, areas) if areas else []
-    found += [one for one in turn.desk.filed if _matches(one, kind) and one.area in areas]
+    found = await desk.reported([Cell(community, category, area) for area in areas])
+    filed = [one for one in desk.filed(community, category) if not one.urgent and not one.sealed]
+    found += [one for one in filed if one.area in areas]
     if here:
-        corners = box(here, alike.metres)
-        near = await turn.desk.unit.run(queries.alike_around, kind, *corners)
-        near += [one for one in turn.desk.filed if _matches(one, kind)]
-        found += [one for one in near if _distance(one, here) <= alike.metres]
+        most = turn.office.together.alike.metres
+        near = await desk.unit.run(
+            queries.alike_around, community, category, desk.alike_since, *box(here, most)
+        )
+        found += [one for one in [*near, *filed] if _distance(one, here) <= most]
     known = {one.id: one for one in found if one.status in OPEN or one.status in _ENDED}
     return sorted(known.values(), key=lambda one: (-one.endorsements, one.id))
-
-
-def _matches(request: ServiceRequest, kind: Kind) -> bool:
-    same = (request.community, request.category) == (kind.community, kind.category)
-    return same and not request.urgent and not request.sealed
 
 
 def _distance(request: ServiceRequest, here: tuple[float, float]) -> float:
@@ -81,7 +95,7 @@ async def _own(turn: Turn, found: Sequence[ServiceRequest]) -> set[int]:
     if not found:
         return set()
     resident = turn.home().id
-    joined = await turn.desk.unit.run(queries.endorsed, resident, [one.id for one in found])
+    joined = await turn.desk.joined(resident, [one.id for one in found])
     return joined | {one.id for one in found if one.resident == resident}
 
 
@@ -175,6 +189,7 @@ async def endorse(desk: Desk, request: ServiceRequest, residents: Sequence[int])
     before = cards.reporters(request)
     desk.unit.add(*(Endorsement(id=new_id(), request=request.id, resident=one, at=desk.now) for one in new))
     request.endorsements += len(new)
+    desk.joins_changed(request)
     desk.record(request, "endorse", "resident", count=len(new))
     await _grown(desk, request, before)
     await cards.refresh(desk, request)
@@ -244,6 +259,7 @@ async def withdraw(desk: Desk, request: ServiceRequest, resident: int) -> None:
     if request.resident == resident:
         request.resident = gone.resident
     await desk.unit.run(queries.forget_endorsement, gone)
+    desk.joins_changed(request)
     request.endorsements -= 1
     desk.record(request, "leave", "resident", since=gone.at)
     await cards.refresh(desk, request)
@@ -261,6 +277,7 @@ async def merge(desk: Desk, request: ServiceRequest, master: ServiceRequest, who
     joined = await desk.unit.run(queries.endorsements, request.id)
     people = [request.resident, *(one.resident for one in joined)]
     await desk.unit.run(queries.forget_endorsements, request.id)
+    desk.joins_changed(request)
     request.master, request.endorsements = master.id, 0
     await lifecycle.advance(desk, request, Event.MERGE, Actor.DISPATCHER, who, master=master.id)
     await endorse(desk, master, people)

@@ -86,6 +86,7 @@ class Turn:
             self.resident = Resident(id=new_id(), created_at=self.now, elder=False)
             self.account.resident = self.resident.id
             self.desk.unit.add(self.resident)
+            self.desk.meets(self.resident.id)
         return self.resident
 
     def notice_due(self) -> bool:

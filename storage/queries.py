@@ -1,15 +1,16 @@
 """Questions asked of the database more than once, each under its name."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import JSON, ColumnElement, Table, and_, bindparam, case, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from routing.transitions import OPEN, Status
+from storage.functions import elements
 from storage.tables import (
     Account,
     Assignment,
@@ -123,61 +124,98 @@ def _one_of(*statuses: Status) -> ColumnElement[bool]:
     return _request.c.status.in_([literal_column(f"'{status}'") for status in sorted(statuses)])
 
 
-_ALIKE = (
-    select(_request.c.id)
-    .where(
-        _request.c.community == bindparam("community"),
-        _request.c.category == bindparam("category"),
-        _request.c.created_at >= bindparam("opened_since"),
-        _request.c.urgent.is_(False),
-        _request.c.sealed.is_(False),
-        or_(
-            _one_of(*OPEN),
-            and_(_one_of(Status.DONE, Status.CLOSED), _request.c.status_since >= bindparam("ended_since")),
-        ),
-    )
-    .order_by(_request.c.created_at.desc())
-    .limit(_MOST_ALIKE)
+_SHARED = (
+    _request.c.created_at >= bindparam("opened_since"),
+    _request.c.urgent.is_(False),
+    _request.c.sealed.is_(False),
+    or_(
+        _one_of(*OPEN),
+        and_(_one_of(Status.DONE, Status.CLOSED), _request.c.status_since >= bindparam("ended_since")),
+    ),
 )
 _REQUESTS = (
     select(ServiceRequest)
     .where(ServiceRequest.id.in_(bindparam("ids", expanding=True)))
     .execution_options(autoflush=False)
 )
-_ALIKE_IN = _ALIKE.where(_request.c.area.in_(bindparam("areas", expanding=True)))
-_ALIKE_AROUND = _ALIKE.where(
-    _request.c.latitude.between(bindparam("south"), bindparam("north")),
-    _request.c.longitude.between(bindparam("west"), bindparam("east")),
-)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What reports of the same matter have in common, and since when they count."""
+class Cell(NamedTuple):
+    """Where reports may be about the same matter: a category in an area of a community."""
 
     community: str
     category: str
-    opened_since: datetime
-    ended_since: datetime
+    area: str
 
 
-def alike_in(session: Session, kind: Kind, areas: Collection[str]) -> list[ServiceRequest]:
-    """The newest requests of this kind in these areas; without those that this batch has just made."""
-    return _loaded(session, _ALIKE_IN, {**asdict(kind), "areas": list(areas)})
+class Since(NamedTuple):
+    """From when on open requests count, and those that have ended."""
+
+    opened: datetime
+    ended: datetime
+
+
+_cell = elements(bindparam("cells", type_=JSON)).table_valued("value").alias("cell")
+_cell_of = (_request.c.community, _request.c.category, _request.c.area)
+_newest_first = func.row_number().over(partition_by=_cell_of, order_by=_request.c.created_at.desc())
+_in_cells = (
+    select(_request.c.id, *_cell_of, _newest_first.label("place"))
+    .select_from(_cell)
+    .join(_request, and_(*(one == _cell.c.value.op("->>")(at) for at, one in enumerate(_cell_of))))
+    .where(*_SHARED)
+    .subquery()
+)
+_ALIKE_IN = select(_in_cells).where(_in_cells.c.place <= _MOST_ALIKE)
+_ALIKE_AROUND = (
+    select(_request.c.id)
+    .where(
+        _request.c.community == bindparam("community"),
+        _request.c.category == bindparam("category"),
+        _request.c.latitude.between(bindparam("south"), bindparam("north")),
+        _request.c.longitude.between(bindparam("west"), bindparam("east")),
+        *_SHARED,
+    )
+    .order_by(_request.c.created_at.desc())
+    .limit(_MOST_ALIKE)
+)
+
+
+def alike_in(session: Session, cells: Collection[Cell], since: Since) -> dict[Cell, list[ServiceRequest]]:
+    """The newest requests of each cell that has any; without those that this batch has just made."""
+    asked = {"cells": sorted(cells), "opened_since": since.opened, "ended_since": since.ended}
+    rows = session.connection().execute(_ALIKE_IN, asked).all()
+    loaded = {one.id: one for one in requests(session, [row.id for row in rows])}
+    found: dict[Cell, list[ServiceRequest]] = {}
+    for row in rows:
+        found.setdefault(Cell(row.community, row.category, row.area), []).append(loaded[row.id])
+    return found
 
 
 def alike_around(
-    session: Session, kind: Kind, south: float, north: float, west: float, east: float
+    session: Session,
+    community: str,
+    category: str,
+    since: Since,
+    south: float,
+    north: float,
+    west: float,
+    east: float,
 ) -> list[ServiceRequest]:
-    """The newest requests of this kind within a rectangle of coordinates."""
+    """The newest requests of a category within a rectangle of coordinates."""
     bounds = {"south": south, "north": north, "west": west, "east": east}
-    return _loaded(session, _ALIKE_AROUND, {**asdict(kind), **bounds})
+    asked = {"community": community, "category": category, **bounds}
+    when = {"opened_since": since.opened, "ended_since": since.ended}
+    return requests(session, list(session.connection().scalars(_ALIKE_AROUND, {**asked, **when})))
 
 
-def _loaded(session: Session, query: Select[tuple[int]], args: Json) -> list[ServiceRequest]:
-    """Almost always there is nothing, so the rows are loaded only when there is."""
-    found = list(session.connection().scalars(query, args))
-    return list(session.scalars(_REQUESTS, {"ids": found})) if found else []
+def newest(found: Iterable[ServiceRequest]) -> list[ServiceRequest]:
+    """Of what was found in several cells as many as are looked at."""
+    return sorted(found, key=lambda one: one.created_at, reverse=True)[:_MOST_ALIKE]
+
+
+def requests(session: Session, ids: Collection[int]) -> list[ServiceRequest]:
+    """These requests, as objects of the session. Almost always there are none, and then nothing is asked."""
+    return list(session.scalars(_REQUESTS, {"ids": list(ids)})) if ids else []
 
 
 def said_in(session: Session, requests: Collection[int]) -> dict[int, str]:
@@ -202,15 +240,16 @@ def forget_endorsement(session: Session, endorsement: Endorsement) -> None:
     session.delete(endorsement)
 
 
-_ENDORSED = select(Endorsement.request).where(
-    Endorsement.resident == bindparam("resident"),
+_ENDORSED = select(Endorsement.resident, Endorsement.request).where(
+    Endorsement.resident.in_(bindparam("residents", expanding=True)),
     Endorsement.request.in_(bindparam("requests", expanding=True)),
 )
 
 
-def endorsed(session: Session, resident: int, requests: Collection[int]) -> set[int]:
-    """Which of the requests the resident has joined."""
-    return set(session.scalars(_ENDORSED, {"resident": resident, "requests": list(requests)}))
+def endorsed(session: Session, residents: Collection[int], requests: Collection[int]) -> set[tuple[int, int]]:
+    """Which of the residents has joined which of the requests."""
+    asked = {"residents": list(residents), "requests": list(requests)}
+    return {(resident, request) for resident, request in session.execute(_ENDORSED, asked)}
 
 
 def neighbours(session: Session, areas: Collection[str], request: ServiceRequest) -> list[int]:
@@ -488,10 +527,6 @@ class Dropped:
     account: str | None
     kinds: tuple[str, ...]
 
-    def covers(self, deadline: Json) -> bool:
-        same = (deadline["request"], deadline["account"]) == (self.request, self.account)
-        return same and (not self.kinds or deadline["kind"] in self.kinds)
-
 
 _deadline = cast("Table", Deadline.__table__)
 _CANCEL = (
@@ -499,18 +534,19 @@ _CANCEL = (
 )
 _CANCEL_DRAFT = _CANCEL.where(_deadline.c.account == bindparam("of"))
 _CANCEL_REQUEST = _CANCEL.where(_deadline.c.request == bindparam("of"))
+_CANCEL_KIND = _CANCEL_REQUEST.where(_deadline.c.kind == bindparam("which"))
 
 
 def cancel_deadlines(session: Session, dropped: Sequence[Dropped]) -> None:
     """Cancel what is stored and waits."""
-    connection = session.connection()
-    drafts = [{"of": one.account} for one in dropped if one.account is not None]
-    if drafts:
-        connection.execute(_CANCEL_DRAFT, drafts)
-    for one in dropped:
-        if one.request is not None:
-            change = _CANCEL_REQUEST.where(_deadline.c.kind.in_(one.kinds)) if one.kinds else _CANCEL_REQUEST
-            connection.execute(change, {"of": one.request})
+    requests = [one for one in dropped if one.request is not None]
+    for statement, rows in (
+        (_CANCEL_DRAFT, [{"of": one.account} for one in dropped if one.account is not None]),
+        (_CANCEL_REQUEST, [{"of": one.request} for one in requests if not one.kinds]),
+        (_CANCEL_KIND, [{"of": one.request, "which": kind} for one in requests for kind in one.kinds]),
+    ):
+        if rows:
+            session.connection().execute(statement, rows)
 
 
 _OPEN_OFFER = (
