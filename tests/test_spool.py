@@ -88,6 +88,11 @@ def test_a_record_in_a_message_is_no_record() -> None:
     assert unpack(damaged + pack(message(3))).arrivals == (message(3),)
 
 
+def test_what_looks_like_the_beginning_of_a_record_hides_none() -> None:
+    begun = pack(message(1))[:12]
+    assert unpack(begun * 3 + pack(message(2))).arrivals == (message(2),)
+
+
 # --- files ------------------------------------------------------------------------------------
 
 
@@ -157,7 +162,7 @@ def test_what_a_full_disk_refuses_is_not_there_and_harms_nothing(tmp_path: Path)
             for _ in range(3):
                 with pytest.raises(OSError, match="too large"):
                     spool.append([message(2, 200)])
-        assert len(list(tmp_path.iterdir())) == 2
+        assert sorted(one.stat().st_size for one in tmp_path.iterdir()) == [0, spool.size]
         spool.append([message(3)])
     with closing(Spool(tmp_path, MOST)) as spool:
         assert drained(spool) == [message(1), message(3)]
@@ -191,6 +196,8 @@ def test_the_files_of_a_living_process_are_its_own(tmp_path: Path) -> None:
     first.close()
     with closing(Spool(tmp_path, MOST)) as third:
         assert third.records == 2
+        with closing(Spool(tmp_path, MOST)) as fourth:
+            assert fourth.empty, "adopted once"
         assert {one.external for one in drained(third)} == {"1", "2"}
 
 
