@@ -24,6 +24,7 @@ from bot.channels.telegram import TelegramChannel
 from bot.clock import Clock
 from bot.delays import Delays
 from bot.dispatcher import Dispatcher
+from bot.guarded import Guarded
 from bot.handpage.door import PageDoor
 from bot.handpage.proofs import Proofs as HandProofs
 from bot.handpage.routes import HandPage, SignIn
@@ -453,7 +454,11 @@ async def serve(settings: Settings, clock: Clock, part: Part = Part.ALL) -> None
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with opened(settings, clock, part=part) as app, _internal(app), serving(app.asgi, listening):
+    async with (
+        opened(settings, clock, part=part) as app,
+        _internal(app),
+        serving(app.asgi, listening, http=Guarded),
+    ):
         running = asyncio.create_task(app.run())
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
         await stop.wait()

@@ -243,7 +243,7 @@ class Intake:
 
         Raises what the store raises, and OSError: then it is still there, and storing it again is harmless.
         """
-        part = await asyncio.to_thread(self._spool.oldest)
+        part = None if self._spool.empty else await asyncio.to_thread(self._spool.oldest)
         if part is not None:
             await self._drain(part)
             return len(part.arrivals)
