@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -21,7 +22,9 @@ from bot.callbacks import Callbacks
 from bot.channels.callback import CallbackChannel
 from bot.channels.telegram import TelegramChannel
 from bot.clock import Clock
+from bot.delays import Delays
 from bot.dispatcher import Dispatcher
+from bot.guarded import Guarded
 from bot.handpage.door import PageDoor
 from bot.handpage.proofs import Proofs as HandProofs
 from bot.handpage.routes import HandPage, SignIn
@@ -40,6 +43,7 @@ from bot.passive import MOST_WAITING, Passive
 from bot.platforms import connect
 from bot.serving import serving
 from bot.settings import ConfigError, Settings, TelegramMode
+from bot.spool import Spool
 from bot.ticker import Ticker
 from bot.wakeups import Wakeups
 from handlers.messages import Channel
@@ -49,7 +53,7 @@ from storage.gauges import Queues
 from storage.presence import Presence
 from storage.schema import Standing
 from storage.secrets import Vault
-from storage.store import Database, Store, StoreError
+from storage.store import Database, Store, StoreError, is_away
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -82,6 +86,7 @@ class App:
         vault: Vault,
         files: OfficeFiles,
         pictures: MediaStore,
+        spool: Spool,
         others: Sequence[Channel] = (),
         shared: "Redis | None" = None,
         part: Part = Part.ALL,
@@ -98,10 +103,13 @@ class App:
         signs_in = account if isinstance(account, SignIn) and site else None
         self.passive = Passive(MOST_WAITING if part.works else 0)
         self.offices = Offices(store, files, f"{site}/a" if signs_in else "")
-        self.intake = Intake(store, vault, clock)
+        pacing = {name: getattr(settings.channels, name).pacing for name in channels}
+        self.spool = spool
+        self.health = Health()
+        self.delays = Delays(self.offices, pacing, clock)
+        self.intake = Intake(store, vault, clock, spool, self.delays, self.health)
         doors = {**channels, door.name: door}
         self.dispatcher = Dispatcher(store, vault, self.offices, doors, self.passive, clock)
-        pacing = {name: getattr(settings.channels, name).pacing for name in channels}
         self.outbox = Outbox(store, vault, self.offices, channels, pictures, pacing, self.presence, clock)
         self.ticker = Ticker(store, vault, self.offices, clock)
         self.media = Media(store, vault, self.offices, channels, pictures, clock)
@@ -113,7 +121,6 @@ class App:
         if self.platforms.web is not None:
             stored = (self.intake, store, vault, self.offices, pictures, Proofs(secret), clock)
             self.pages += ResidentsPage(settings.channels.web, self.platforms.web, *stored).routes
-        self.health = Health()
         self._gauges = ops.Gauges(self._queues, self.health, clock)
         self.served = store.database.file is None
         self.bell = Wakeups(shared, self.health) if shared is not None and part is not Part.CONSOLE else None
@@ -142,13 +149,19 @@ class App:
         return await self.store.read(gauges.measure, self.clock.now())
 
     def _callbacks(self, channel: CallbackChannel) -> Callbacks:
-        return Callbacks(channel, self.intake, self.passive, self.outbox, self.clock)
+        return Callbacks(channel, self.intake, self.delays, self.passive, self.outbox, self.clock)
 
     async def close(self) -> None:
-        await self.outbox.finish()
+        try:
+            await self.outbox.finish()
+        except SQLAlchemyError as error:
+            log.error("what was sent last could not be noted and is sent again", error=type(error).__name__)
+        await self.delays.close()
         await self.platforms.close()
+        await self.intake.finish()
         await self.presence.close()
         await self.store.close()
+        self.spool.close()
 
     # --- running for ever ---------------------------------------------------------------------
 
@@ -168,6 +181,7 @@ class App:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "office": self._look_at_office,
             "telegram": self._listen,
+            "spool": self._drain_spool,
         }
         if self.part.works:
             loops |= {"dispatcher": self._dispatch, "outbox": self._send}
@@ -185,10 +199,23 @@ class App:
                 await work()
                 self.health.well(name)
             except Exception as error:
-                self.health.fails(name, reason_of(error))
-                metrics.failed.labels(name).inc()
-                log.exception("a loop failed and goes on", loop=name)
+                self._note(name, error)
                 await asyncio.sleep(_AFTER_ERROR)
+
+    def _note(self, name: str, error: Exception) -> None:
+        """A database that is away is said once by each loop, not again with each try."""
+        reason, before = reason_of(error), self.health.failing.get(name)
+        self.health.fails(name, reason)
+        metrics.failed.labels(name).inc()
+        if not is_away(error):
+            log.error("a loop failed and goes on", loop=name, exc_info=error)
+        elif before != reason:
+            log.error("a loop waits for the database", loop=name, error=type(error).__name__)
+
+    async def _drain_spool(self) -> None:
+        self.intake.spooled.clear()
+        if not await self.intake.drain():
+            await self.clock.wait(self.intake.spooled, self.clock.now() + _LOOK_AGAIN)
 
     async def _dispatch(self) -> None:
         self.intake.stored.clear()
@@ -299,6 +326,7 @@ class App:
         """Do everything that can be done at this moment of the clock. For tests and replays."""
         while True:
             await self.intake.settle()
+            await self.intake.drain()
             await self._leads("clock")
             steps: tuple[_Loop, ...] = (self.dispatcher, self.ticker, self.media, self.outbox)
             done = [await loop.step() for loop in steps]
@@ -333,7 +361,7 @@ async def opened(
         ready_database(settings.database_url)
         store = Store(settings.database_url)
         shared = await _shared(stack, settings)
-        app = App(settings, clock, store, vault, files, pictures, others, shared, part)
+        app = App(settings, clock, store, vault, files, pictures, _spool(settings), others, shared, part)
         stack.push_async_callback(app.close)
         await check(store, vault)
         if database.file is not None:
@@ -344,6 +372,13 @@ async def opened(
         if part.works:
             await app._leads("clock")
         yield app
+
+
+def _spool(settings: Settings) -> Spool:
+    try:
+        return Spool(settings.data_dir / "spool", settings.spool.megabytes * 1024**2)
+    except OSError as error:
+        raise StoreError(f"the spool in data_dir cannot be used: {error.strerror}") from None
 
 
 async def _shared(stack: AsyncExitStack, settings: Settings) -> "Redis | None":
@@ -419,7 +454,11 @@ async def serve(settings: Settings, clock: Clock, part: Part = Part.ALL) -> None
     stop = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with opened(settings, clock, part=part) as app, _internal(app), serving(app.asgi, listening):
+    async with (
+        opened(settings, clock, part=part) as app,
+        _internal(app),
+        serving(app.asgi, listening, http=Guarded),
+    ):
         running = asyncio.create_task(app.run())
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))
         await stop.wait()

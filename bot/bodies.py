@@ -1,6 +1,10 @@
-"""Reads the body of a call, and no more of it than a platform would send."""
+"""Reads the body of a call: no more of it, and no longer, than a platform would take."""
 
-from starlette.requests import Request
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+READ_WITHIN = 10.0  # seconds
 
 
 class TooLargeError(Exception):
@@ -8,10 +12,18 @@ class TooLargeError(Exception):
 
 
 async def read_body(request: Request, largest: int) -> bytes:
-    """The whole body. Raises TooLargeError as soon as it is known to be too long."""
+    """The whole body. Raises TooLargeError once it is known to be too long, ClientDisconnect if slow."""
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > largest:
         raise TooLargeError
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            return await _read(request, largest)
+    except TimeoutError:
+        raise ClientDisconnect from None
+
+
+async def _read(request: Request, largest: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

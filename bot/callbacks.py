@@ -12,7 +12,8 @@ from bot.bodies import TooLargeError, read_body
 from bot.channels.callback import CallbackChannel, ForgedError, Letter
 from bot.channels.facts import ANSWER_WITHIN, LARGEST_BODY
 from bot.clock import Clock
-from bot.intake import Intake
+from bot.delays import Delays
+from bot.intake import Intake, Taken
 from bot.outbox import Outbox
 from bot.passive import Passive, Words
 from handlers.messages import Outgoing, UnreadableError
@@ -25,10 +26,17 @@ class Callbacks:
     """Answers one platform's calls: 403 for a forged one, 400 or 413 for an unreadable one, else 200."""
 
     def __init__(
-        self, channel: CallbackChannel, intake: Intake, passive: Passive, outbox: Outbox, clock: Clock
+        self,
+        channel: CallbackChannel,
+        intake: Intake,
+        delays: Delays,
+        passive: Passive,
+        outbox: Outbox,
+        clock: Clock,
     ) -> None:
         self._channel = channel
         self._intake = intake
+        self._delays = delays
         self._passive = passive
         self._outbox = outbox
         self._clock = clock
@@ -76,15 +84,18 @@ class Callbacks:
         key = (self._channel.name, envelope.external)
         waiting = self._passive.expect(*key)
         try:
-            words = await self._words(letter, key, waiting, until)
+            taken = await self._intake.receive(self._channel, letter.body)
+            if taken is Taken.SPOOLED:
+                return self._delays.answer(self._channel, letter.body)
+            words = await self._words(taken, key, waiting, until)
         finally:
             self._passive.forget(*key)
         return await self._outbox.in_answer(words, envelope.sender)
 
     async def _words(
-        self, letter: Letter, key: tuple[str, str], waiting: asyncio.Future[Words] | None, until: float
+        self, taken: Taken, key: tuple[str, str], waiting: asyncio.Future[Words] | None, until: float
     ) -> Sequence[Said]:
-        if not await self._intake.receive(self._channel, letter.body):
+        if taken is Taken.AGAIN:
             before = await self._outbox.answered(*key)
             if before is not None:
                 return before

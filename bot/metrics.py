@@ -30,3 +30,8 @@ ready = Gauge("huiyin_ready", "1 where this process can do its job, as /readyz s
 storing = stage_seconds.labels("store")
 batching = stage_seconds.labels("batch")
 sending = stage_seconds.labels("send")
+
+refused = Counter("huiyin_refused", "Messages that neither database nor spool could take", ["channel"])
+spool_broken = Counter("huiyin_spool_broken", "Records of the spool that were set aside")
+spool_records = Gauge("huiyin_spool_records", "Messages that wait in the spool for the database")
+spool_bytes = Gauge("huiyin_spool_bytes", "Bytes of the spool in use")

@@ -42,7 +42,7 @@ from storage.ids import to_base36
 from storage.outbox import Address, Job, Mark, Room, Said
 from storage.presence import Presence
 from storage.secrets import Vault
-from storage.store import Store
+from storage.store import Store, is_away
 from storage.tables import SendState
 
 log = structlog.get_logger()
@@ -221,9 +221,8 @@ class Outbox:
                 result: SendResult = await way.channel.send(self._vault.open(way.address.sealed), outgoing)
         except OSError as error:  # the storage of photos is away for now
             result = Retry(str(error))
-        except Exception as error:  # a template, a bug: this message only
-            log.exception("a message could not be sent")
-            result = Refused(type(error).__name__)
+        except Exception as error:
+            result = _not_sent(error)
         metrics.sent.labels(way.address.channel, type(result).__name__).inc()
         log.debug("sent", channel=way.address.channel, outcome=type(result).__name__)
         self._marks.append(await self._judge(job, way, result))
@@ -377,6 +376,14 @@ class Outbox:
         for member in await desk.unit.run(outbox.lose, lookups, desk.now):
             said = replace(mark.job.said, chat=to_member(member))
             await delivery.undelivered(desk, said, "missed")
+
+
+def _not_sent(error: Exception) -> SendResult:
+    if is_away(error):
+        return Retry("the database is away")
+    # a template, a bug: this message only
+    log.error("a message could not be sent", exc_info=error)
+    return Refused(type(error).__name__)
 
 
 def _reason(result: Unreachable | Moved) -> str:

@@ -102,6 +102,10 @@ class Ops(_Model):
     port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
+class Spool(_Model):
+    megabytes: Annotated[int, Field(gt=0)] = 64
+
+
 class Pacing(_Model):
     """Messages per second to all, to one chat, and per minute to one group."""
 
@@ -250,6 +254,7 @@ class _Fields(_Model):
     previous_secret_key: SecretStr = SecretStr("")  # opens what it has sealed, while the key is changed
     web: Web = Web()
     ops: Ops = Ops()
+    spool: Spool = Spool()
     channels: Channels = Channels()
     log: Log = Log()
 

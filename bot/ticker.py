@@ -15,7 +15,7 @@ from handlers.messages import InboundMessage, Kind
 from handlers.turn import Turn
 from storage import queries
 from storage.secrets import Vault
-from storage.store import Store
+from storage.store import Store, is_away
 from storage.tables import Account, Conversation, Deadline, DeadlineState, Resident
 
 log = structlog.get_logger()
@@ -79,6 +79,9 @@ class Ticker:
             await timers.fire_for_draft(turn, deadline.kind)
 
     async def _postpone(self, due: int, error: Exception) -> None:
+        """Raises the error where the database is away: it stays due, and goes first when that is back."""
+        if is_away(error):
+            raise error
         metrics.failed.labels("deadline").inc()
         log.error("deadline failed, trying again later", deadline=due, exc_info=error)
         async with self._store.unit() as unit:

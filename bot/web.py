@@ -14,7 +14,7 @@ from bot import metrics
 from bot.bodies import TooLargeError, read_body
 from bot.callbacks import Callbacks
 from bot.health import Health
-from bot.intake import Intake
+from bot.intake import Intake, NotTakenError
 from handlers.messages import Channel
 
 log = structlog.get_logger()
@@ -54,8 +54,11 @@ def build(
         metrics.received.labels("", "not_stored").inc()
         return PlainTextResponse("try again", 503)
 
+    async def not_taken(_: Request, __: Exception) -> Response:
+        return PlainTextResponse("try again", 503)
+
     return Starlette(
-        exception_handlers={SQLAlchemyError: store_away},
+        exception_handlers={SQLAlchemyError: store_away, NotTakenError: not_taken},
         routes=[
             Route("/telegram/webhook", webhook, methods=["POST"]),
             *(Route(path, answers.serve, methods=["GET", "POST"]) for path, answers in callbacks.items()),

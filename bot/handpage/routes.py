@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -18,7 +19,7 @@ from bot.channels.facts import ANSWER_WITHIN
 from bot.clock import Clock
 from bot.handpage.door import WECHAT, PageDoor, Tapped
 from bot.handpage.proofs import LIVES, Proofs
-from bot.intake import Intake
+from bot.intake import Intake, NotTakenError, Taken
 from bot.offices import Offices
 from bot.outbox import Outbox
 from bot.page.html import protect, render
@@ -34,6 +35,9 @@ log = structlog.get_logger()
 ACTIONS = ("seen", "not_here")
 COOKIE = "huiyin_hand"
 _LARGEST_FORM = 4096  # bytes
+_AWAY = (SQLAlchemyError, NotTakenError)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @runtime_checkable
@@ -79,10 +83,21 @@ class HandPage:
     @property
     def routes(self) -> list[Route]:
         return [
-            Route("/a/{code}", self._enter, methods=["GET"]),
+            Route("/a/{code}", self._guarded(self._enter), methods=["GET"]),
             Route("/a/{code}", self._take, methods=["POST"]),
-            Route("/a/{code}/back", self._come_back, methods=["GET"]),
+            Route("/a/{code}/back", self._guarded(self._come_back), methods=["GET"]),
         ]
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        """A database that is away is told in plain words."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except _AWAY:
+                return self._notice("page_away", 503)
+
+        return guarded
 
     async def _enter(self, request: Request) -> Response:
         """Off to the platform, which sends the browser back with who it is."""
@@ -126,15 +141,21 @@ class HandPage:
             return self._notice("hand_page_again", 403)
         word = self._offices.current.texts.words[action][0]
         external = f"page:{hashlib.sha256(f'{form}{action}'.encode()).hexdigest()[:32]}"
-        said = await self._said(Tapped(external, openid, f"{word}{code}"))
-        return await self._shown(code, openid, said)
+        try:
+            said = await self._said(Tapped(external, openid, f"{word}{code}"))
+            return await self._shown(code, openid, said)
+        except _AWAY as error:
+            log.error("a tap could not be stored", error=type(error).__name__)
+            return self._form(503, [self._sentence("page_away")], code, form)
 
     async def _said(self, tapped: Tapped) -> list[str]:
         """The handler's answer, for which the page waits a little; the same form again gets the same."""
         waiting = self._passive.expect(WECHAT, tapped.external)
         try:
-            new = await self._intake.receive(self._door, msgspec.json.encode(tapped))
-            words = None if new else await self._outbox.answered(self._door.name, tapped.external)
+            taken = await self._intake.receive(self._door, msgspec.json.encode(tapped), spools=False)
+            words = (
+                None if taken is Taken.NEW else await self._outbox.answered(self._door.name, tapped.external)
+            )
             if words is None and waiting is not None:
                 async with asyncio.timeout(ANSWER_WITHIN):
                     words = list(await asyncio.shield(waiting))
@@ -153,14 +174,22 @@ class HandPage:
                 seen = await by_word.look(desk, code, self._vault.lookup(WECHAT, openid))
             except RefusalError as refusal:
                 return self._notice(refusal.template, 403, **refusal.args_)
-        form = self._proofs.form(code, openid, now)
         lines = [*said, *([seen.taken] if not said and seen.taken else [])]
-        actions, path = ACTIONS if seen.waits else (), f"{self._url}/a/{code}"
-        return self._page(200, lines, facts=seen.facts, form=form, actions=actions, path=path)
+        if not seen.waits:
+            return self._page(200, lines, facts=seen.facts)
+        return self._form(200, lines, code, self._proofs.form(code, openid, now), facts=seen.facts)
+
+    def _form(self, status: int, lines: Sequence[str], code: str, form: str, **values: object) -> Response:
+        """A page with the buttons; the same form sent again is the same message."""
+        path = f"{self._url}/a/{code}"
+        return self._page(status, lines, form=form, actions=ACTIONS, path=path, **values)
 
     def _notice(self, template: str, status: int, **args: str) -> Response:
         log.info("page refused", page=template)
-        return self._page(status, [self._offices.current.texts.render(template, args)])
+        return self._page(status, [self._sentence(template, **args)])
+
+    def _sentence(self, template: str, **args: str) -> str:
+        return self._offices.current.texts.render(template, args)
 
     def _page(self, status: int, lines: Sequence[str], **values: object) -> Response:
         filled = {"facts": None, "actions": (), **values}

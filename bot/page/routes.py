@@ -16,7 +16,7 @@ from starlette.routing import Route
 from bot.channels.facts import ANSWER_WITHIN
 from bot.channels.web import WebChannel
 from bot.clock import Clock
-from bot.intake import Intake
+from bot.intake import Intake, NotTakenError
 from bot.mediakinds import SMALL
 from bot.mediastore import MediaStore
 from bot.offices import Offices
@@ -37,7 +37,7 @@ _REMEMBERED = 180 * 24 * 3600  # seconds, as long as a finished request is
 _BYTES = 24  # 192 bits
 _VISIT = re.compile(r"[A-Za-z0-9_-]{32}")
 _LOOK_AGAIN = 0.05
-_AWAY = (SQLAlchemyError, OSError)  # neither a form nor a photo can be kept
+_AWAY = (SQLAlchemyError, OSError, NotTakenError)  # neither a form nor a photo can be kept
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -210,15 +210,19 @@ class ResidentsPage:
         return self._proofs.holds(visit, form.id, form.proof)
 
     async def _take(self, visit: str, form: Form, start: str | None = None) -> None:
-        """Store what was sent, once, and wait a little for its answer. Raises what the store raises."""
+        """Store what was sent, once, and wait a little for its answer. Raises what the store raises.
+
+        It does not wait in the spool: somebody looks at the page, which can say so and keeps the words.
+        """
         channel = self._channel
         if await self._store.read(page.state_of, form.external) is None:
             for name, photo in zip(form.names, form.photos, strict=True):
                 await asyncio.to_thread(channel.spool.keep, name, photo)
             if start is not None:
-                await self._intake.receive(channel, channel.body(visit, f"{form.id}.start", start=start))
+                first = channel.body(visit, f"{form.id}.start", start=start)
+                await self._intake.receive(channel, first, spools=False)
             body = channel.body(visit, form.external, text=form.text, photos=form.names, tapped=form.tapped)
-            await self._intake.receive(channel, body)
+            await self._intake.receive(channel, body, spools=False)
         await self._wait(form.external)
 
     async def _wait(self, external: str) -> None:

@@ -217,13 +217,20 @@ def door(folder: Path, base: str) -> Starlette:
     from bot.channels.telegram import TelegramChannel
     from bot.channels.telegram_api import TelegramApi
     from bot.clock import Clock
+    from bot.delays import Delays
     from bot.intake import Intake
+    from bot.offices import OfficeFiles, Offices
+    from bot.settings import Settings
+    from bot.spool import Spool
     from storage.secrets import Vault
     from storage.store import Store
 
     path = folder / "huiyin.db"
     ready_database(path)
-    intake = Intake(Store(path), Vault("a secret key for the bench only"), Clock())
+    store, clock = Store(path), Clock()
+    delays = Delays(Offices(store, OfficeFiles.of(Settings())), {}, clock)
+    spool = Spool(folder / "spool", 1024**2)
+    intake = Intake(store, Vault("a secret key for the bench only"), clock, spool, delays, Health())
     return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, Health(), {})
 
 

@@ -4,17 +4,13 @@ import asyncio
 import io
 import json
 import shutil
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import SQLAlchemyError
 
 import handlers
 from bot import metrics
@@ -25,6 +21,7 @@ from bot.roster import read_roster
 from bot.settings import DEFAULTS, Settings
 from bot.web import LARGEST_BODY
 from storage.tables import Message, MessageState
+from tests.away import away
 from tests.town import GROUP, MORNING, Town
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -247,41 +244,23 @@ async def test_40_other_channels_room_is_not_telegrams(everywhere: Town) -> None
 
 async def test_hard_case_duplicate_delivery_and_outage_one_answer(yueshi: Town) -> None:
     resident = await yueshi.at_home()
-    await yueshi.app.store.write(_patience, 20)
     message = {
         "message_id": 4242, "date": 1795395600, "text": "楼道灯坏了",
         "from": {"id": 9001, "is_bot": False, "first_name": "居民"},
         "chat": {"id": 9001, "type": "private", "first_name": "居民"},
     }  # fmt: skip
     update = json.dumps({"update_id": 777, "message": message}).encode()
-    with _locked(yueshi):
-        assert await post(yueshi, update) == 503, "the platform is asked to send it again"
+    async with away(yueshi):
+        assert await post(yueshi, update) == 200, "it waits in the spool"
     assert [await post(yueshi, update) for _ in range(2)] == [200, 200]
+    await yueshi.app.intake.drain()
     blamed = metrics.handled.labels("failed")._value.get()
-    with _locked(yueshi), pytest.raises(OperationalError):
-        await yueshi.app.dispatcher.step()
+    async with away(yueshi):
+        with pytest.raises(SQLAlchemyError):
+            await yueshi.app.dispatcher.step()
     assert metrics.handled.labels("failed")._value.get() == blamed, "the message is not to blame"
     await yueshi.settle()
     await yueshi.taps(resident, "提交")
     answers = [one.text for one in await resident.sees() if not one.is_me][1:]
     assert ["已提交" in one for one in answers] == [True]
     assert len(await yueshi.requests()) == 1
-
-
-def _file(town: Town) -> Path:
-    file = town.app.store.database.file
-    assert file is not None
-    return file
-
-
-def _patience(session: Session, milliseconds: int) -> None:
-    session.connection().exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
-
-
-@contextmanager
-def _locked(town: Town) -> Iterator[None]:
-    """Somebody else holds the database, longer than we can wait."""
-    with closing(sqlite3.connect(_file(town), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")

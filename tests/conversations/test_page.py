@@ -4,15 +4,14 @@ import asyncio
 import io
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 from PIL import Image
-from sqlalchemy.orm import Session
 
 from bot.codes import token_of
 from bot.joining import make_codes
@@ -20,6 +19,7 @@ from bot.page.forms import LARGEST_PHOTO, LONGEST_TEXT, MOST_PHOTOS
 from bot.settings import Channels, Page, Settings
 from storage import outbox
 from storage.tables import Account, Conversation, Message
+from tests.away import away
 from tests.browser import Browser, Seen, browser
 from tests.town import Town, town
 
@@ -486,36 +486,22 @@ async def test_every_field_has_a_label_and_every_button_is_large(phone: Browser)
 
 
 async def test_what_cannot_be_stored_stays_in_the_form(yueshi: Town, phone: Browser) -> None:
-    await yueshi.app.store.write(_patience, 20)
     await phone.scans("YS-1-3")
     for _ in ("at the door", "on the private page"):
         fields = {**phone.page.writing.hidden, "text": "楼道灯坏了"}
-        with _locked(yueshi):
-            away = phone.page = await phone.sends(phone.page.url, fields)
-        assert away.status == 503
-        assert "现在存不进去" in away.text
-        assert "急事请打110" in away.text
-        assert away.writing.typed == "楼道灯坏了"
-        assert "“楼道灯坏了”" in (await phone.writes(away.writing.typed)).text
+        async with away(yueshi):
+            refused = phone.page = await phone.sends(phone.page.url, fields)
+        assert refused.status == 503
+        assert "现在存不进去" in refused.text
+        assert "急事请打110" in refused.text
+        assert refused.writing.typed == "楼道灯坏了"
+        assert "“楼道灯坏了”" in (await phone.writes(refused.writing.typed)).text
 
 
 def _file(town: Town) -> Path:
     file = town.app.store.database.file
     assert file is not None
     return file
-
-
-def _patience(session: Session, milliseconds: int) -> None:
-    session.connection().exec_driver_sql(f"PRAGMA busy_timeout={milliseconds}")
-
-
-@contextmanager
-def _locked(town: Town) -> Iterator[None]:
-    """Somebody else holds the database, longer than we can wait."""
-    with closing(sqlite3.connect(_file(town), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone: Browser) -> None:

@@ -57,7 +57,7 @@ async def _tokens(folder: Path) -> dict[str, str]:
     return tokens
 
 
-async def _stored(folder: Path) -> list[ServiceRequest]:
+async def stored(folder: Path) -> list[ServiceRequest]:
     store = Store(folder / "huiyin.db")
     try:
         requests = await store.read(lambda session: list(session.scalars(select(ServiceRequest))))
@@ -88,7 +88,7 @@ async def test_a_card_that_was_not_sent_is_sent_after_the_restart(tmp_path: Path
         await member.hears("楼道灯坏了", within=SOON)
         await member.taps("接单")
         await resident.hears("已接单", within=SOON)
-    (request,) = await _stored(tmp_path)
+    (request,) = await stored(tmp_path)
     assert request.status == "acknowledged"
 
 
@@ -113,7 +113,7 @@ async def test_messages_answered_200_survive_a_kill_before_they_are_handled(
             await one.taps("提交")
         for one in people:
             await one.hears("已提交，编号", within=SOON)
-    requests = await _stored(tmp_path)
+    requests = await stored(tmp_path)
     assert len(requests) == len(people)
     assert len({request.resident for request in requests}) == len(people)
 
