@@ -233,7 +233,7 @@ async def test_row_04_words_that_nobody_waited_for_any_more_are_sent(
     here: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resident = await here.follower()
-    monkeypatch.setattr(bot.passive, "MOST_WAITING", 0)
+    monkeypatch.setattr(here.app.passive, "_most", 0)
     monkeypatch.setattr(here.app.passive, "expected", lambda *_: True)  # as if it gave up before the commit
     await here.writes(resident, "楼道灯坏了")
     assert "我记下来了" in (await here.newest(resident)).text
