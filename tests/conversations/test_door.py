@@ -285,3 +285,22 @@ def _locked(town: Town) -> Iterator[None]:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
+
+
+async def test_a_parser_that_breaks_over_one_message_stops_no_other(
+    yueshi: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlucky, lucky = await yueshi.at_home(9001), await yueshi.at_home(9002)
+    telegram = yueshi.app.telegram
+    assert telegram is not None
+
+    def breaks(body: bytes) -> Any:
+        if "坏".encode() in body:
+            raise ArithmeticError("a bug")
+        return type(telegram).parse(telegram, body)
+
+    monkeypatch.setattr(telegram, "parse", breaks)
+    await asyncio.gather(unlucky.says("坏"), lucky.says("楼道灯亮着不灭"))
+    await yueshi.settle()
+    assert [one.state for one in await messages(yueshi)].count(MessageState.UNREADABLE) == 1
+    assert "照明" in (await yueshi.last(lucky)).text
