@@ -254,6 +254,8 @@ def _message(external: str, post: "types.Message") -> InboundMessage:
         return InboundMessage(**common, kind=Kind.VOICE, media=(MediaRef("voice", post.voice.file_id),))
     if post.location and not post.location.live_period:
         spot = (post.location.latitude, post.location.longitude)
+        if not (abs(spot[0]) <= 90 and abs(spot[1]) <= 180):
+            raise UnreadableError("a location that is nowhere")
         return InboundMessage(**common, kind=Kind.LOCATION, location=spot)
     if post.contact:
         own = post.from_user is not None and post.contact.user_id == post.from_user.id
