@@ -84,7 +84,10 @@ class WecomChannel:
         if not said or letter.key is None:
             return b""
         fields = weixin_xml.parse(letter.body)
-        heads = {"ToUserName": fields["FromUserName"], "FromUserName": fields["ToUserName"]}
+        heads = {
+            "ToUserName": fields.get("FromUserName", ""),
+            "FromUserName": fields.get("ToUserName", ""),
+        }
         plain = weixin_xml.render({**heads, "CreateTime": int(now.timestamp()), **_passive(fields, said)})
         stamp = str(int(now.timestamp()))
         sealed, signature = self._crypto.seal(plain, letter.key, stamp, letter.nonce)
