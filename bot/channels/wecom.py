@@ -98,12 +98,12 @@ class WecomChannel:
     def envelope(self, body: bytes) -> Envelope:
         if is_bots(body):
             return self._smart_robot().envelope(body)
-        return wecom_messages.envelope(body)
+        return wecom_messages.envelope(body, self._agent)
 
     def parse(self, body: bytes) -> InboundMessage:
         if is_bots(body):
             return self._smart_robot().parse(body)
-        return wecom_messages.read(body)
+        return wecom_messages.read(body, self._agent)
 
     async def acknowledge(self, tap: str) -> None:
         """A button of WeCom stops spinning when the call is answered."""
