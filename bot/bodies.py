@@ -10,7 +10,7 @@ class TooLargeError(Exception):
 async def read_body(request: Request, largest: int) -> bytes:
     """The whole body. Raises TooLargeError as soon as it is known to be too long."""
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > largest:
+    if length.isdecimal() and int(length[:18]) > largest:
         raise TooLargeError
     body = bytearray()
     async for chunk in request.stream():
