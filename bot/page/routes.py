@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.channels.facts import ANSWER_WITHIN
@@ -194,9 +194,9 @@ class ResidentsPage:
         asked = request.path_params["photo"]
         photo = next((one for one in found.photos.values() if str(one.id) == asked), None) if found else None
         if photo is None or photo.state is not MediaState.STORED:
-            return Response(status_code=404)
+            return PlainTextResponse("", 404)
         small = await self._pictures.get(f"{photo.id}{SMALL}")
-        return Response(small, media_type="image/jpeg") if small else Response(status_code=404)
+        return Response(small, media_type="image/jpeg") if small else PlainTextResponse("", 404)
 
     async def _found(self, visit: str) -> page.Visit | None:
         lookup = self._vault.lookup(self._channel.name, visit)

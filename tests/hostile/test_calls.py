@@ -1,10 +1,11 @@
 """Calls that no platform made, or made for somebody else, or made before, over the wire into the real app."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -59,6 +60,10 @@ class Here:
 
     town: Town
 
+    @property
+    def home(self) -> str:
+        return self.town.app.settings.channels.telegram.webhook_url.removesuffix("/telegram/webhook")
+
     def calls(self) -> dict[str, Call]:
         """One good call for each address."""
         channels, stamp = self.town.app.settings.channels, self._stamp()
@@ -91,9 +96,11 @@ class Here:
         made = call if call.query or call.body is not None else call.made()
         return await self.posts(made.path, made.body or b"", params=dict(made.query))
 
-    async def posts(self, path: str, body: bytes, **more: Mapping[str, str]) -> int:
-        home = self.town.app.settings.channels.telegram.webhook_url.removesuffix("/telegram/webhook")
-        async with aiohttp.ClientSession() as http, http.post(f"{home}/{path}", data=body, **more) as answer:  # type: ignore[arg-type] # as aiohttp has them
+    async def posts(self, path: str, body: bytes, **more: Any) -> int:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{self.home}/{path}", data=body, **more) as answer,
+        ):
             await answer.read()
             return answer.status
 
