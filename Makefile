@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check bench accuracy
+.PHONY: install demo test check bench accuracy fuzz
 
 install: $(VENV)/installed
 
@@ -37,3 +37,10 @@ bench: install
 
 accuracy: install
 	@$(BIN)/python -m tests.accuracy
+
+# Some seconds for each parser at the door; what is found becomes a file under tests/hostile/corpus.
+FUZZ_SECONDS ?= 20
+fuzz: install
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q --disable-pip-version-check "atheris>=3" \
+		|| { echo "atheris could not be installed: it comes from the package index, for Linux only"; exit 1; }
+	@$(BIN)/python -m tests.hostile.fuzz --seconds $(FUZZ_SECONDS)
