@@ -30,7 +30,8 @@ check: install
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@echo "check: format, lint, types and import rules are in order"
+	@$(BIN)/python -m tests.audit
+	@echo "check: format, lint, types and import rules are in order, and no secret is in the files"
 
 bench: install
 	@$(BIN)/python -m tests.bench
