@@ -1,4 +1,4 @@
-"""Finds what looks like a secret in tracked files, as detect-secrets knows them, and is not known to be none."""
+"""Finds what looks like a secret in tracked files, by detect-secrets, and is not known to be none."""
 
 import subprocess
 from collections.abc import Iterator

@@ -49,14 +49,17 @@ def _survives(name: str, seconds: int, seed: int) -> bool:
         if (shipped := TARGETS[name].shipped) is not None:
             shutil.copy(shipped, bodies)
         done = subprocess.run(  # noqa: S603 (our own module)
-            [sys.executable, "-m", __spec__.name, "--child", name, str(bodies), f"-artifact_prefix={found}/",
-             f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={_SLOWEST}", f"-max_len={_LARGEST}",
-             f"-rss_limit_mb={_MEMORY}"],
+            [sys.executable, "-m", __spec__.name, "--child", name, str(found), str(bodies),
+             f"-artifact_prefix={found}/", f"-max_total_time={seconds}", f"-seed={seed}",
+             f"-timeout={_SLOWEST}", f"-max_len={_LARGEST}", f"-rss_limit_mb={_MEMORY}"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
         kept = [_keep(one, CORPUS / name) for one in found.iterdir()]
     said = [line for line in done.stdout.splitlines() if line and len(line) < _LONGEST_LINE]
-    _say(f"{name}: {', '.join(kept) or 'survived'}", *said[-1 if not done.returncode else -20 :])
+    _say(
+        f"{name}: {', '.join(kept) or ('broken' if done.returncode else 'survived')}",
+        *said[-1 if not done.returncode else -20 :],
+    )
     return not done.returncode
 
 
@@ -71,8 +74,8 @@ def _keep(finding: Path, corpus: Path) -> str:
     return f"{corpus.name}/{kept.name}"
 
 
-def _fuzz(name: str, arguments: list[str]) -> None:
-    """Never returns."""
+def _fuzz(name: str, found: Path, arguments: list[str]) -> None:
+    """Never returns. libFuzzer keeps what takes too long, and we what raises."""
     import atheris
 
     with atheris.instrument_imports(include=_INSTRUMENTED):
@@ -80,7 +83,11 @@ def _fuzz(name: str, arguments: list[str]) -> None:
     target = TARGETS[name]
 
     def one(body: bytes) -> None:
-        target(body)
+        try:
+            target(body)
+        except BaseException:
+            (found / "raised").write_bytes(body)
+            raise
 
     for path in (CORPUS / name).iterdir():
         one(path.read_bytes())  # imports what is imported late, which no body is to blame for
@@ -91,5 +98,5 @@ def _fuzz(name: str, arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        _fuzz(sys.argv[2], sys.argv[3:])
+        _fuzz(sys.argv[2], Path(sys.argv[3]), sys.argv[4:])
     sys.exit(min(main(), 1))

@@ -188,12 +188,12 @@ def _aibot(body: bytes) -> object:
 
 
 def _sealed(body: bytes) -> object:
-    """Well signed, and what comes out of the cipher is anything."""
+    """Well signed, and what comes out of the cipher is anything: bytes, which are stored as such."""
     raw = base64.b64decode(f"{KEY}=")
     encryptor = Cipher(algorithms.AES(raw), modes.CBC(raw[:16])).encryptor()
     encrypted = base64.b64encode(encryptor.update(body + bytes(-len(body) % 16))).decode()
     query = _signed(Sealer(TOKEN, KEY, APP), encrypted)
-    return Crypto(TOKEN, [KEY], APP).open(query, encrypted, NOW)[0].decode()
+    return Crypto(TOKEN, [KEY], APP).open(query, encrypted, NOW)[0]
 
 
 # --- forms ------------------------------------------------------------------------------------
