@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check bench accuracy
+.PHONY: install demo test check bench accuracy fuzz
 
 install: $(VENV)/installed
 
@@ -30,10 +30,18 @@ check: install
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@echo "check: format, lint, types and import rules are in order"
+	@$(BIN)/python -m tests.audit
+	@echo "check: format, lint, types and import rules are in order, and no secret is in the files"
 
 bench: install
 	@$(BIN)/python -m tests.bench
 
 accuracy: install
 	@$(BIN)/python -m tests.accuracy
+
+# Some seconds for each parser at the door; what is found becomes a file under tests/hostile/corpus.
+FUZZ_SECONDS ?= 20
+fuzz: install
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q --disable-pip-version-check "atheris>=3" \
+		|| { echo "atheris could not be installed: it comes from the package index, for Linux only"; exit 1; }
+	@$(BIN)/python -m tests.hostile.fuzz --seconds $(FUZZ_SECONDS)

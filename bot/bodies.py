@@ -14,7 +14,7 @@ class TooLargeError(Exception):
 async def read_body(request: Request, largest: int) -> bytes:
     """The whole body. Raises TooLargeError once it is known to be too long, ClientDisconnect if slow."""
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > largest:
+    if length.isdecimal() and int(length[:18]) > largest:
         raise TooLargeError
     try:
         async with asyncio.timeout(READ_WITHIN):

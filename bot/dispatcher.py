@@ -99,11 +99,14 @@ class Dispatcher:
         await self._tell(items, answers)
 
     def _read(self, waiting: Waiting) -> InboundMessage | None:
+        """None also where the parser itself breaks: one message must not stop all the others."""
         try:
             return self._channels[waiting.channel].parse(waiting.body)
-        except (UnreadableError, KeyError) as error:
+        except UnreadableError as error:
             log.warning("unreadable message kept", message=waiting.message, error=str(error))
-            return None
+        except Exception as error:
+            log.error("a parser broke, message kept", message=waiting.message, error=type(error).__name__)
+        return None
 
     async def _handle(self, unit: Unit, items: Sequence[_Item]) -> list[_Answer]:
         """One transaction: everything that these messages bring about, or nothing of it."""

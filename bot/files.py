@@ -122,6 +122,16 @@ def _syntax_problem(path: Path, text: str, error: Exception) -> Problem:
     return Problem(str(path), mark.line + 1 if mark else None, advice)
 
 
+_TEXT = "tag:yaml.org,2002:str"
+_PLAIN = re.compile("tag:yaml.org,2002:(str|int|float|bool|null|timestamp)")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f]"
+)  # escapes write what no editor shows, and no database stores
+_LONGEST_NUMBER = (
+    40  # characters of a date, too; what is longer takes long, and its digits are too many to print
+)
+
+
 @dataclass(slots=True)
 class _Reader:
     """Turns YAML nodes into plain values and notes their lines. Keys stay as written: 110 and no are text."""
@@ -155,7 +165,7 @@ class _Reader:
     def _mapping(self, node: yaml.MappingNode, loc: Location) -> dict[str, object]:
         values: dict[str, object] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or _CONTROL.search(key.value):
                 self._complain(key, "冒号前面的键要是一个词")
             elif key.value in values:
                 self._complain(key, f"键 {key.value} 重复了，前一个在第 {self.lines[(*loc, key.value)]} 行")
@@ -165,11 +175,20 @@ class _Reader:
         return values
 
     def _scalar(self, node: yaml.Node) -> object:
+        if not _PLAIN.fullmatch(node.tag):
+            self._complain(node, "不认识的写法，文字请加引号")
+        elif _CONTROL.search(node.value):
+            self._complain(node, "有看不见的控制字符，请删掉")
+        elif node.tag != _TEXT and len(node.value) > _LONGEST_NUMBER:
+            self._complain(node, "数字太长，文字请加引号")
+        else:
+            return self._constructed(node)
+        return None
+
+    def _constructed(self, node: yaml.Node) -> object:
         try:
             return self._loader.construct_object(node)
-        except yaml.constructor.ConstructorError:
-            self._complain(node, f"不认识的写法 {node.value}，文字请加引号")
-        except ValueError:  # a date or a number that looks right and is not
+        except (ValueError, LookupError, AttributeError):  # it is called a date or a number, and is none
             self._complain(node, f"{node.value} 不是有效的日期或数字")
         return None
 

@@ -20,7 +20,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(value: object) -> timedelta:
-    found = re.fullmatch(r"(\d+)([mhd])", str(value))
+    found = re.fullmatch(r"(\d{1,5})([mhd])", str(value))
     if found is None:
         raise ValueError("时长要写成 30m、2h 或 7d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -28,7 +28,7 @@ def _duration(value: object) -> timedelta:
 
 def _moment(value: object) -> timedelta | Fraction:
     """“80%” of a limit, or a time like “14h” since the clock began."""
-    share = re.fullmatch(r"(\d+)%", str(value))
+    share = re.fullmatch(r"(\d{1,3})%", str(value))
     if share is not None:
         return Fraction(int(share[1]), 100)
     try:

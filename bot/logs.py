@@ -3,12 +3,14 @@
 import logging
 import sys
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 _WINDOW = 10.0  # seconds
 _MOST = {"debug": 50_000, "info": 10_000}  # lines of one event in that time
@@ -47,7 +49,7 @@ class Valve:
 
 
 def configure(level: str, json_lines: bool) -> None:
-    """One line per event on standard error, for people or as JSON; tracebacks never show variables.
+    """One line per event on standard error, for people or as JSON; tracebacks show places and kinds.
 
     Libraries' own warnings come in the same form.
     """
@@ -74,6 +76,33 @@ def configure(level: str, json_lines: bool) -> None:
 
 def _rendering(json_lines: bool) -> list[Processor]:
     if json_lines:
-        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        tracebacks = structlog.processors.ExceptionRenderer(_of_info)
+        return [tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=write_traceback)]
+
+
+def told(error: BaseException) -> str:
+    """Where it happened, and the kinds of all errors that led there.
+
+    What errors say of themselves is left out: it may repeat what somebody wrote, or a secret.
+    """
+    return "".join(_lines(error)).rstrip()
+
+
+def _lines(error: BaseException) -> Iterator[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _lines(before)
+    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _lines(one)
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+
+
+def _of_info(exc_info: ExcInfo) -> str:
+    return told(exc_info[1])
+
+
+def write_traceback(stream: TextIO, info: ExcInfo) -> None:
+    """As structlog's console wants it."""
+    stream.write(f"\n{told(info[1])}")

@@ -23,6 +23,8 @@ from storage.tables import Account, Appointment, Area, Audit, Chat, Member
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,39}$")]
 CommunityCode = r"[A-Za-z]{1,8}"
+# Nobody is in office from before or after: the times of such days do not exist in every zone.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 CHANNELS = ("telegram", "wechat", "wecom")
 CHAT_CHANNELS = (*CHANNELS, BY_HAND)
@@ -51,8 +53,8 @@ class AreaRow(_Model):
 class Post(_Model):
     role: Role
     area: Code
-    from_: Annotated[date | None, Field(alias="from")] = None
-    to: date | None = None
+    from_: Annotated[Day | None, Field(alias="from")] = None
+    to: Day | None = None
 
 
 class DutyRow(_Model):
@@ -72,8 +74,8 @@ class MemberRow(_Model):
     name: Name
     role: Role | None = None
     area: Code | None = None
-    from_: Annotated[date | None, Field(alias="from")] = None
-    to: date | None = None
+    from_: Annotated[Day | None, Field(alias="from")] = None
+    to: Day | None = None
     appointments: tuple[Post, ...] = ()
     accounts: Accounts = {}
     expertise: tuple[str, ...] = ()

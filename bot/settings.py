@@ -28,11 +28,9 @@ class ConfigError(Exception):
 
 
 def is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
     try:
-        return ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -74,6 +72,7 @@ def _aes_key(secret: SecretStr) -> SecretStr:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Pace = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ClockKind(StrEnum):
@@ -109,16 +108,16 @@ class Spool(_Model):
 class Pacing(_Model):
     """Messages per second to all, to one chat, and per minute to one group."""
 
-    per_bot: Annotated[float, Field(gt=0)] = 25
-    per_chat: Annotated[float, Field(gt=0)] = 1
-    per_group_minute: Annotated[float, Field(gt=0)] = 18
+    per_bot: Pace = 25
+    per_chat: Pace = 1
+    per_group_minute: Pace = 18
 
 
 class CallbackPacing(Pacing):
     """WeChat and WeCom bound what one person gets, not what an account says in a second."""
 
-    per_bot: Annotated[float, Field(gt=0)] = 100
-    per_chat: Annotated[float, Field(gt=0)] = 2
+    per_bot: Pace = 100
+    per_chat: Pace = 2
 
 
 class Telegram(_Model):

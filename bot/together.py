@@ -13,7 +13,7 @@ from routing.guidance import Guidance
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9]{0,2}$")]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _Model(BaseModel):

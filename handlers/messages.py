@@ -7,6 +7,8 @@ from typing import Protocol
 
 from routing.windows import Means
 
+LONGEST_ID = 200  # characters; no platform gives longer ones, and an index of PostgreSQL would not take them
+
 
 class Kind(StrEnum):
     TEXT = "text"
@@ -83,6 +85,11 @@ class Envelope:
     noise: bool = False
     channel: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises UnreadableError for an id under which nothing could be stored."""
+        if len(self.external) > LONGEST_ID or "\0" in self.external:
+            raise UnreadableError("an id that no platform gives")
+
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
@@ -125,9 +132,22 @@ class InboundMessage:
     granted: tuple[str, ...] = ()
     apart: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises UnreadableError where something in it could not be stored in every database."""
+        if not all(_storable(getattr(self, name)) for name in self.__slots__):
+            raise UnreadableError("NUL, which no platform sends")
+
     @property
     def private(self) -> bool:
         return self.sender == self.chat
+
+
+def _storable(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, tuple):
+        return all(map(_storable, value))
+    return not isinstance(value, MediaRef) or "\0" not in value.remote
 
 
 class UnreadableError(ValueError):

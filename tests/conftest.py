@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bot.logs import write_traceback
 from tests.town import Town, town
 
 
@@ -26,5 +27,5 @@ async def everywhere(tmp_path: Path) -> AsyncIterator[Town]:
 @pytest.fixture(scope="session", autouse=True)
 def plain_tracebacks() -> None:
     """Those with every value in them take seconds each to draw."""
-    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=write_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])

@@ -108,7 +108,7 @@ def test_keys_stay_as_written(roster: Path) -> None:
         ("areas: []\nareas: []\n", "roster.yaml:2: 键 areas 重复了，前一个在第 1 行"),
         ("areas:\n  - code: a\n\tname: b\n", "roster.yaml:3: 有制表符(Tab)，请改用空格"),
         ("areas: &all []\nmembers: *all\n", "roster.yaml:1: 不能用 & 和 * 引用，请把内容写出来"),
-        ("areas: !!python/name:os.system x\n", "roster.yaml:1: 不认识的写法 x，文字请加引号"),
+        ("areas: !!python/name:os.system x\n", "roster.yaml:1: 不认识的写法，文字请加引号"),
         ("areas: []\n? [a]\n: 1\n", "roster.yaml:2: 冒号前面的键要是一个词"),
         (b"areas: []\n# \xd4\xc0\n", "roster.yaml:2: 不是 UTF-8 编码，请另存为 UTF-8"),
         ("areas: []\n# \x07\n", "roster.yaml:2: 有看不见的控制字符，请删掉"),

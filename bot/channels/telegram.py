@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from bot.channels.exchange import NoAnswer, NotSent
+from bot.channels.plain_json import reader
 from bot.channels.telegram_api import Reply, TelegramApi
 from handlers.messages import (
     Button,
@@ -73,7 +74,7 @@ class _Update(msgspec.Struct):
     callback_query: _Query | None = None
 
 
-_decode = msgspec.json.Decoder(_Update).decode
+_read = reader(_Update)
 
 
 @cache
@@ -98,10 +99,7 @@ class TelegramChannel:
     # --- in -----------------------------------------------------------------------------------
 
     def envelope(self, body: bytes) -> Envelope:
-        try:
-            update = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UnreadableError(str(error)) from None
+        update = _read(body)
         if (query := update.callback_query) is not None:
             return Envelope(f"{update.update_id}.{query.id}", str(query.from_.id), tap=query.id)
         post = update.message or update.edited_message or update.my_chat_member
@@ -256,6 +254,8 @@ def _message(external: str, post: "types.Message") -> InboundMessage:
         return InboundMessage(**common, kind=Kind.VOICE, media=(MediaRef("voice", post.voice.file_id),))
     if post.location and not post.location.live_period:
         spot = (post.location.latitude, post.location.longitude)
+        if not (abs(spot[0]) <= 90 and abs(spot[1]) <= 180):
+            raise UnreadableError("a location that is nowhere")
         return InboundMessage(**common, kind=Kind.LOCATION, location=spot)
     if post.contact:
         own = post.from_user is not None and post.contact.user_id == post.from_user.id

@@ -5,7 +5,6 @@ What is said to a visitor is not sent anywhere: the page shows it when they look
 
 import asyncio
 import base64
-import binascii
 import os
 import re
 import time
@@ -13,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 
+from bot.channels.plain_json import reader
 from handlers.messages import (
     Envelope,
     InboundMessage,
@@ -44,6 +45,9 @@ class _Body(msgspec.Struct, frozen=True, omit_defaults=True):
     photos: tuple[str, ...] = ()
     start: str | None = None
     tapped: str | None = None
+
+
+_read = reader(_Body)
 
 
 class Spool:
@@ -80,9 +84,9 @@ class Spool:
 def resealed(vault: Vault, body: bytes) -> bytes:
     """A stored form with its visit sealed under today's key; what is no form of ours stays as it is."""
     try:
-        form = msgspec.json.decode(body, type=_Body)
+        form = _read(body)
         visit = vault.reseal(base64.b64decode(form.visit, validate=True))
-    except (msgspec.DecodeError, binascii.Error, ValueError):
+    except ValueError:
         return body
     return msgspec.json.encode(msgspec.structs.replace(form, visit=base64.b64encode(visit or b"").decode()))
 
@@ -129,10 +133,10 @@ class WebChannel:
         )
 
     def _opened(self, body: bytes) -> tuple[_Body, str]:
+        form = _read(body)
         try:
-            form = msgspec.json.decode(body, type=_Body)
             visit = self._vault.open(base64.b64decode(form.visit, validate=True))
-        except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        except (ValueError, InvalidTag) as error:
             raise UnreadableError(f"no form of the page: {type(error).__name__}") from None
         if form.v != _VERSION:
             raise UnreadableError(f"a form of version {form.v}")

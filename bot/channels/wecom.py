@@ -84,7 +84,10 @@ class WecomChannel:
         if not said or letter.key is None:
             return b""
         fields = weixin_xml.parse(letter.body)
-        heads = {"ToUserName": fields["FromUserName"], "FromUserName": fields["ToUserName"]}
+        heads = {
+            "ToUserName": fields.get("FromUserName", ""),
+            "FromUserName": fields.get("ToUserName", ""),
+        }
         plain = weixin_xml.render({**heads, "CreateTime": int(now.timestamp()), **_passive(fields, said)})
         stamp = str(int(now.timestamp()))
         sealed, signature = self._crypto.seal(plain, letter.key, stamp, letter.nonce)
@@ -95,12 +98,12 @@ class WecomChannel:
     def envelope(self, body: bytes) -> Envelope:
         if is_bots(body):
             return self._smart_robot().envelope(body)
-        return wecom_messages.envelope(body)
+        return wecom_messages.envelope(body, self._agent)
 
     def parse(self, body: bytes) -> InboundMessage:
         if is_bots(body):
             return self._smart_robot().parse(body)
-        return wecom_messages.read(body)
+        return wecom_messages.read(body, self._agent)
 
     async def acknowledge(self, tap: str) -> None:
         """A button of WeCom stops spinning when the call is answered."""

@@ -11,6 +11,7 @@ import msgspec
 
 from bot.channels import facts
 from bot.channels.callback import ForgedError, Letter
+from bot.channels.plain_json import reader
 from bot.channels.wecom_cards import Json, card, new_task
 from bot.channels.wecom_messages import NAME
 from bot.channels.wecom_outcome import outcome
@@ -85,8 +86,8 @@ class _Sealed(msgspec.Struct):
     encrypt: str
 
 
-_decode = msgspec.json.Decoder(_Call).decode
-_decode_sealed = msgspec.json.Decoder(_Sealed).decode
+_read = reader(_Call)
+_read_sealed = reader(_Sealed)
 
 
 def is_bots(body: bytes) -> bool:
@@ -117,8 +118,8 @@ class WecomBot:
 
     def unlock(self, query: Query, body: bytes, now: datetime) -> Letter:
         try:
-            sealed = _decode_sealed(body).encrypt
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            sealed = _read_sealed(body).encrypt
+        except UnreadableError:
             raise ForgedError("nothing sealed") from None
         plain, key = self._crypto.open(query, sealed, now)
         return Letter(plain, key, query["timestamp"], query["nonce"])
@@ -186,13 +187,6 @@ def verified(crypto: Crypto, query: Query) -> str:
         return crypto.verify_url({**query, "echostr": query.get("echostr", "").replace(" ", "+")})
     except UnreadableError as error:
         raise ForgedError(str(error)) from None
-
-
-def _read(body: bytes) -> _Call:
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableError(type(error).__name__) from None
 
 
 def _origin(url: str) -> str:

@@ -15,15 +15,15 @@ TAP = "template_card_event"
 Fields = Mapping[str, str]
 
 
-def envelope(body: bytes) -> Envelope:
-    """Raises UnreadableError."""
-    fields = parse(body)
+def envelope(body: bytes, agent: int) -> Envelope:
+    """Raises UnreadableError, also for what was said to another app than `agent`."""
+    fields = _to(agent, body)
     return Envelope(_external(fields), _sender(fields))
 
 
-def read(body: bytes) -> InboundMessage:
-    """Raises UnreadableError."""
-    fields = parse(body)
+def read(body: bytes, agent: int) -> InboundMessage:
+    """Raises UnreadableError, also for what was said to another app than `agent`."""
+    fields = _to(agent, body)
     sender = _sender(fields)
     common: dict[str, Any] = {
         "channel": NAME,
@@ -35,6 +35,14 @@ def read(body: bytes) -> InboundMessage:
     if fields["MsgType"] == "event":
         return InboundMessage(**common | (_tap(fields) if fields.get("Event") == TAP else _IGNORED))
     return InboundMessage(**common | _MESSAGES.get(fields["MsgType"], _unsupported)(fields))
+
+
+def _to(agent: int, body: bytes) -> Fields:
+    """An office may have given two apps of its company the same address, token and key."""
+    fields = parse(body)
+    if fields.get("AgentID", str(agent)) != str(agent):
+        raise UnreadableError("of another app")
+    return fields
 
 
 def _sender(fields: Fields) -> str:

@@ -5,6 +5,7 @@ They have a channel name of their own there: the record must not look as if the 
 
 import msgspec
 
+from bot.channels.plain_json import reader
 from handlers.messages import (
     Answers,
     Envelope,
@@ -14,7 +15,6 @@ from handlers.messages import (
     Refused,
     SendResult,
     Traits,
-    UnreadableError,
 )
 
 WECHAT = "wechat"
@@ -60,8 +60,4 @@ class PageDoor:
         return None
 
 
-def _read(body: bytes) -> Tapped:
-    try:
-        return msgspec.json.decode(body, type=Tapped)
-    except msgspec.DecodeError as error:
-        raise UnreadableError(type(error).__name__) from None
+_read = reader(Tapped)

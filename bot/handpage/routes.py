@@ -102,7 +102,7 @@ class HandPage:
     async def _enter(self, request: Request) -> Response:
         """Off to the platform, which sends the browser back with who it is."""
         code, now = request.path_params["code"], self._clock.now()
-        if not await self._store.read(queries.is_hand_code, code, now):
+        if not code.isalnum() or not await self._store.read(queries.is_hand_code, code, now):
             return self._notice("hand_page_unknown", 404)
         browser = secrets.token_hex(16)
         state = self._proofs.state(code, browser, now)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -76,7 +77,7 @@ async def read(request: Request) -> Form:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise FormError("not multipart")
     parser = _Sparing(
-        request.headers,
+        _in_utf8(request.headers),
         _bounded(request),
         max_files=_MOST_FILES,
         max_fields=_MOST_FIELDS,
@@ -93,12 +94,21 @@ async def read(request: Request) -> Form:
         await fields.close()
 
 
+def _in_utf8(headers: Headers) -> Headers:
+    """Only the boundary counts: our pages are in UTF-8, and some character sets take long or make no text."""
+    _, parameters = parse_options_header(headers["content-type"])
+    boundary = parameters.get(b"boundary")
+    if not boundary:
+        raise FormError("no boundary")
+    return Headers({"content-type": f'multipart/form-data; boundary="{boundary.decode("latin-1")}"'})
+
+
 async def _form(fields: FormData) -> Form:
     uploads = [one for one in fields.getlist("photo") if isinstance(one, UploadFile) and one.size]
     sizes = [one.size or 0 for one in uploads]
     allowed = len(uploads) <= MOST_PHOTOS and max(sizes, default=0) <= LARGEST_PHOTO
     photos = tuple([await one.read() for one in uploads]) if allowed else ()
-    text = _word(fields, "text").replace("\r\n", "\n").replace("\0", "").strip()
+    text = _word(fields, "text").replace("\r\n", "\n").strip()
     tapped = _word(fields, "tap")[:64] or None
     return Form(
         id=_word(fields, "form")[:32],
@@ -112,7 +122,7 @@ async def _form(fields: FormData) -> Form:
 
 def _word(fields: FormData, name: str) -> str:
     value = fields.get(name)
-    return value if isinstance(value, str) else ""
+    return value.replace("\0", "") if isinstance(value, str) else ""
 
 
 def _problem(text: str, tapped: str | None, sizes: list[int], photos: tuple[bytes, ...]) -> str | None:

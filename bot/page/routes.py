@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.channels.facts import ANSWER_WITHIN
@@ -76,7 +76,7 @@ class ResidentsPage:
             Route("/q/{code}", self._guarded(self._enter), methods=["POST"]),
             Route("/c/{visit}", self._guarded(self._show_visit), methods=["GET"]),
             Route("/c/{visit}", self._guarded(self._go_on), methods=["POST"]),
-            Route("/c/{visit}/photo/{photo:int}", self._guarded(self._show_photo), methods=["GET"]),
+            Route("/c/{visit}/photo/{photo}", self._guarded(self._show_photo), methods=["GET"]),
         ]
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
@@ -109,7 +109,7 @@ class ResidentsPage:
     # --- the door -----------------------------------------------------------------------------
 
     async def _show_door(self, request: Request) -> Response:
-        area = await self._store.read(queries.place_of_token, request.path_params["code"])
+        area = await self._store.read(queries.place_of_token, _code(request))
         if area is None:
             return self._notice("page_no_code", 404)
         visit = _visitor(request)
@@ -118,7 +118,7 @@ class ResidentsPage:
 
     async def _enter(self, request: Request) -> Response:
         """The first words behind a code: the scan and the words are two messages, as in a chat."""
-        form, code = await forms.read(request), request.path_params["code"]
+        form, code = await forms.read(request), _code(request)
         try:
             area = await self._store.read(queries.place_of_token, code)
             if area is None:
@@ -191,11 +191,12 @@ class ResidentsPage:
     async def _show_photo(self, request: Request) -> Response:
         """A small picture of a photo that belongs to the visit."""
         found = await self._found(request.path_params["visit"])
-        photo = found.photos.get(request.path_params["photo"]) if found else None
+        asked = request.path_params["photo"]
+        photo = next((one for one in found.photos.values() if str(one.id) == asked), None) if found else None
         if photo is None or photo.state is not MediaState.STORED:
-            return Response(status_code=404)
+            return PlainTextResponse("", 404)
         small = await self._pictures.get(f"{photo.id}{SMALL}")
-        return Response(small, media_type="image/jpeg") if small else Response(status_code=404)
+        return Response(small, media_type="image/jpeg") if small else PlainTextResponse("", 404)
 
     async def _found(self, visit: str) -> page.Visit | None:
         lookup = self._vault.lookup(self._channel.name, visit)
@@ -250,6 +251,12 @@ class ResidentsPage:
         if status == 429:
             response.headers["Retry-After"] = "60"
         return response
+
+
+def _code(request: Request) -> str:
+    """Without NUL, which not every database may be asked for."""
+    code: str = request.path_params["code"]
+    return code.replace("\0", "")
 
 
 def _visitor(request: Request) -> str | None:

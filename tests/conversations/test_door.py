@@ -264,3 +264,22 @@ async def test_hard_case_duplicate_delivery_and_outage_one_answer(yueshi: Town) 
     answers = [one.text for one in await resident.sees() if not one.is_me][1:]
     assert ["已提交" in one for one in answers] == [True]
     assert len(await yueshi.requests()) == 1
+
+
+async def test_a_parser_that_breaks_over_one_message_stops_no_other(
+    yueshi: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlucky, lucky = await yueshi.at_home(9001), await yueshi.at_home(9002)
+    telegram = yueshi.app.telegram
+    assert telegram is not None
+
+    def breaks(body: bytes) -> Any:
+        if "坏".encode() in body:
+            raise ArithmeticError("a bug")
+        return type(telegram).parse(telegram, body)
+
+    monkeypatch.setattr(telegram, "parse", breaks)
+    await asyncio.gather(unlucky.says("坏"), lucky.says("楼道灯亮着不灭"))
+    await yueshi.settle()
+    assert [one.state for one in await messages(yueshi)].count(MessageState.UNREADABLE) == 1
+    assert "照明" in (await yueshi.last(lucky)).text

@@ -1,0 +1,1 @@
+"""What `make check` looks for beside style: secrets in tracked files, known holes in what we depend on."""

@@ -1,0 +1,1 @@
+"""Whatever strangers may send us, and the clerk may write."""
