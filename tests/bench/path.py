@@ -3,58 +3,89 @@
 import random
 import time
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from tests.bench.common import DRAIN, Bench, gaps, residents
+from tests.bench import servers
+from tests.bench.common import DRAIN, Bench, residents
+from tests.bench.databases import Kind
 from tests.bench.people import Residents, poisson
 from tests.bench.report import Figure, quantile
+from tests.bench.servers import TWO_WORKERS, Running, Setup
 
 AT_ONCE = 200  # residents of the closed loop
-RATE = 50.0  # requests a second of the open loop
-_WARM_UP = 500
-_EDGE = 1_000  # requests whose rate is compared, first with last
+RATE = 100.0  # requests a second of the open loop
+LEAST, LEAST_RATIO, MOST_CPU = 300, 0.25, 4.0
+MOST_P50, MOST_P99 = 20, 150  # milliseconds
+
+Found = defaultdict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of those that do the same work in turn; a floor has no roles."""
+
+    name: str
+    kind: Kind
+    roles: tuple[str, ...] = ()
+
+    @property
+    def is_floor(self) -> bool:
+        return not self.roles
+
+
+SIDES = (
+    Side("floor, SQLite", Kind.SQLITE),
+    Side("ours, SQLite", Kind.SQLITE, ("all",)),
+    Side("floor, PostgreSQL", Kind.POSTGRES),
+    Side("ours, PostgreSQL", Kind.POSTGRES, ("all",)),
+    Side("ours, PostgreSQL, intake and two workers", Kind.POSTGRES, TWO_WORKERS),
+)
 
 
 async def path(bench: Bench) -> list[Figure]:
     """Message and tap → filed, routed → receipt, member's card and group card accepted by the platform."""
-    sizes = bench.sizes
-    found: defaultdict[str, list[float]] = defaultdict(list)
-    for run in range(sizes.repetitions):
-        for name in ("floor", "ours"):
-            bench.step(f"path: {name}, run {run + 1}")
-            starting = bench.product() if name == "ours" else bench.part("floor-path")
-            async with starting as server, residents(bench, server) as people:
-                await people.closed_loop(_WARM_UP if sizes.long_requests else 50, AT_ONCE, 30)
-                before, own = server.cpu(), time.process_time()
-                rate, count = await _closed(people, sizes.path_requests, sizes.path_seconds)
-                found[name].append(rate)
-                found[f"{name} cpu"].append((server.cpu() - before) / count * 1000)
-                found["own cpu"].append((time.process_time() - own) / count * 1000)
-                found[f"{name} rss"].append(server.megabytes())
-                found["errors"].append(people.errors)
+    found: Found = defaultdict(list)
+    for run in range(bench.sizes.repetitions):
+        for side in SIDES:
+            bench.step(f"path: {side.name}, run {run + 1}")
+            async with _running(bench, side) as server, residents(bench, server) as people:
+                await _measured(bench, side, server, people, found)
         bench.step(f"path: {RATE:.0f} requests a second, run {run + 1}")
-        async with bench.product() as server, residents(bench, server, think=2.0) as people:
+        async with bench.product(Kind.POSTGRES) as server, residents(bench, server, think=2.0) as people:
             await _open(bench, people, found)
-    ratios = [ours / floor for ours, floor in zip(found["ours"], found["floor"], strict=True)]
-    figures = [
-        Figure("B path", "floor: requests", tuple(found["floor"]), "/s"),
-        Figure("B path", "ours: requests", tuple(found["ours"]), "/s", at_least=200),
-        Figure("B path", "ours / floor", tuple(ratios)),
-        Figure("B path", "floor: CPU for 1,000 requests", tuple(found["floor cpu"]), "s"),
-        Figure("B path", "ours: CPU for 1,000 requests", tuple(found["ours cpu"]), "s"),
-        Figure("B path", "generator and stub: CPU for 1,000 requests", tuple(found["own cpu"]), "s"),
-        Figure("B path", "ours: memory afterwards", tuple(found["ours rss"]), "MB"),
-        Figure("B path", "wrong or refused answers", (sum(found["errors"]),), at_most=0),
-        *(
-            Figure("B path", f"{RATE:.0f} requests a second: {name}", tuple(found[name]), "ms")
-            for name in ("text → card p50", "text → card p99", "tap → member p50", "tap → member p99")
-        ),
-        Figure("B path", f"{RATE:.0f} requests a second: unfinished", tuple(found["unfinished"])),
-    ]
-    return figures + (await _long_path(bench) if sizes.long_requests else [])
+    return [figure for side in SIDES for figure in _figures(side, found)] + _of_all(found)
 
 
-async def _closed(people: Residents, count: int, most_seconds: float) -> tuple[float, int]:
-    """Requests a second, and how many they were."""
+@asynccontextmanager
+async def _running(bench: Bench, side: Side) -> AsyncIterator[Running]:
+    if side.is_floor:
+        async with bench.part("floor-path", side.kind) as running:
+            yield running
+        return
+    setup = Setup(bench.database(side.kind), side.roles)
+    async with servers.product(bench.place(), bench.stub, setup) as running:
+        yield running
+
+
+async def _measured(bench: Bench, side: Side, server: Running, people: Residents, found: Found) -> None:
+    await people.closed_loop(bench.sizes.warm_up, AT_ONCE, 30)
+    before = server.cpu(), bench.postgres.cpu(), time.process_time()
+    rate, count = await saturated(people, bench.sizes.path_requests, bench.sizes.path_seconds)
+    after = server.cpu(), bench.postgres.cpu(), time.process_time()
+    costs = [(late - early) / count * 1000 for early, late in zip(before, after, strict=True)]
+    for what, value in zip(("cpu", "postgres", "own"), costs, strict=True):
+        found[f"{side.name}: {what}"].append(value)
+    found[side.name].append(rate)
+    found[f"{side.name}: rss"].append(server.megabytes())
+    found["errors"].append(people.errors)
+    if not side.is_floor:
+        found["asked"].append(people.asked / len(people.done) * 100)
+
+
+async def saturated(people: Residents, count: int, most_seconds: float) -> tuple[float, int]:
+    """Requests a second with so many residents at once, and how many they were. Raises TimeoutError."""
     before, begun = len(people.done), time.perf_counter()
     await people.closed_loop(count, AT_ONCE, most_seconds)
     done = len(people.done) - before
@@ -63,7 +94,7 @@ async def _closed(people: Residents, count: int, most_seconds: float) -> tuple[f
     return done / (time.perf_counter() - begun), done
 
 
-async def _open(bench: Bench, people: Residents, found: defaultdict[str, list[float]]) -> None:
+async def _open(bench: Bench, people: Residents, found: Found) -> None:
     await people.open_loop(
         poisson(random.Random(11), RATE, bench.sizes.open_seconds),  # noqa: S311 (test load)
         bench.sizes.open_seconds + DRAIN,
@@ -71,29 +102,48 @@ async def _open(bench: Bench, people: Residents, found: defaultdict[str, list[fl
     if not people.done:
         raise TimeoutError("not one request was done")
     for name, latencies in {
-        "text → card": [one.card - one.planned for one in people.done],
-        "tap → member": [one.member - one.tap_planned for one in people.done],
+        "text → resident's card": [one.card - one.planned for one in people.done],
+        "tap → member's card": [one.member - one.tap_planned for one in people.done],
     }.items():
         found[f"{name} p50"].append(quantile(latencies, 0.5) * 1000)
         found[f"{name} p99"].append(quantile(latencies, 0.99) * 1000)
     found["unfinished"].append(people.unfinished)
 
 
-async def _long_path(bench: Bench) -> list[Figure]:
-    """Whether the rate lasts: the last thousand requests against the first thousand after a warm-up."""
-    bench.step(f"path: up to {bench.sizes.long_requests:,} requests in one go")
-    async with bench.product() as server, residents(bench, server) as people:
-        await people.closed_loop(_WARM_UP, AT_ONCE, 30)
-        _, count = await _closed(people, bench.sizes.long_requests, bench.sizes.long_seconds)
-        times = [one.done for one in people.done[_WARM_UP:]]
-        edge = min(_EDGE, len(times) // 2)
-        first, last = edge / (times[edge - 1] - times[0]), edge / (times[-1] - times[-edge])
-        pause, memory = max(gaps(times)), server.megabytes()
+def _figures(side: Side, found: Found) -> list[Figure]:
+    """What a side did in a second, beside the floor of its database, and what that cost."""
+    meant = side.kind is Kind.POSTGRES and not side.is_floor
+    figures = [
+        Figure("B path", f"{side.name}: requests", found[side.name], "/s", at_least=LEAST if meant else None)
+    ]
+    if not side.is_floor:
+        floors = found[f"floor, {side.kind}"]
+        ratios = [ours / floor for ours, floor in zip(found[side.name], floors, strict=True)]
+        least = LEAST_RATIO if meant else None
+        figures.append(Figure("B path", f"{side.name}: ours / floor", ratios, at_least=least))
+    cpu = f"{side.name}: CPU for a request"
+    figures.append(
+        Figure("B path", cpu, found[f"{side.name}: cpu"], "ms", at_most=MOST_CPU if meant else None)
+    )
+    if side.kind is Kind.POSTGRES:
+        spent = found[f"{side.name}: postgres"]
+        figures.append(Figure("B path", f"{side.name}: CPU of PostgreSQL for a request", spent, "ms"))
+    figures.append(Figure("B path", f"{side.name}: memory afterwards", found[f"{side.name}: rss"], "MB"))
+    return figures
+
+
+def _of_all(found: Found) -> list[Figure]:
+    own = [value for side in SIDES for value in found[f"{side.name}: own"]]
+    targets = {"tap → member's card p50": MOST_P50, "tap → member's card p99": MOST_P99}
+    paced = f"PostgreSQL, {RATE:.0f} requests a second"
+    latencies = [name for name in found if name.endswith((" p50", " p99"))]
     return [
-        Figure("B path", "long run: requests done (bounded by time)", (float(count),)),
-        Figure("B path", f"long run: first {edge:,} requests", (first,), "/s"),
-        Figure("B path", f"long run: last {edge:,} requests", (last,), "/s"),
-        Figure("B path", "long run: last / first", (last / first,), at_least=0.9),
-        Figure("B path", "long run: longest time without a finished request", (pause,), "s"),
-        Figure("B path", "long run: memory afterwards", (memory,), "MB"),
+        Figure("B path", "generator and stub: CPU for a request", own, "ms"),
+        Figure("B path", "asked whether it is the neighbours' matter", found["asked"], "%"),
+        Figure("B path", "wrong or refused answers", [sum(found["errors"])], at_most=0),
+        *(
+            Figure("B path", f"{paced}: {name}", found[name], "ms", at_most=targets.get(name))
+            for name in latencies
+        ),
+        Figure("B path", f"{paced}: unfinished", found["unfinished"], at_most=0),
     ]

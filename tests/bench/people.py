@@ -1,4 +1,4 @@
-"""A town of the bench's own: its roster, and residents who report what is broken and press [提交]."""
+"""Residents of the bench's own, who report what is broken and press [提交]."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,10 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from tests.bench.town import FIRST_RESIDENT, TOWN
 from tests.bench.wire import Call, Caller, Stub
 
-GRIDS = 100
-BUILDINGS_EACH = 3
-ALL_BUILDINGS = GRIDS * BUILDINGS_EACH
 TEXTS = (
     "{}号楼楼道灯坏了,晚上看不见",
     "{}号楼门口垃圾没人清运",
@@ -23,40 +20,24 @@ TEXTS = (
     "{}号楼楼道堆满杂物",
     "{}号楼小广告贴满墙",
     "{}号楼附近有流浪狗咬人",
+    "{}号楼下水道堵了，污水往外冒",
+    "{}号楼门口井盖松动，一踩就响",
+    "{}号楼前面的路坑坑洼洼，下雨积水",
+    "{}号楼楼下有人把车停在消防通道上",
+    "{}号楼半夜广场舞音响太吵",
+    "{}号楼有人往楼下高空抛物",
+    "{}号楼电动车在楼道里充电",
+    "{}号楼停水一上午了，没有通知",
+    "{}号楼健身器材断了一截",
+    "{}号楼旁边的树枝断了，挡住了路",
+    "{}号楼暖气不热",
+    "{}号楼楼上装修天天敲，中午也不停",
+    "{}号楼公共厕所没人打扫，臭得很",
+    "{}号楼屋顶漏水，墙都湿了",
 )
-_FIRST_RESIDENT = 10_000_000
-_FIRST_MEMBER = 1_000
-_FIRST_GROUP = -2_000
-_NUMBER = re.compile(r"[A-Z]+\d{6}-\d{4,}")
+SENDS = ("sendMessage", "editMessageText")
+NUMBER = re.compile(r"[A-Z]+\d{6}-\d{4,}")
 _ids = itertools.count(1)
-
-
-def write_roster(path: Path) -> None:
-    """100 grids with a member, a group and three buildings each, and a duty desk. JSON is YAML too."""
-    areas: list[dict[str, object]] = [{"code": "BENCH", "kind": "community", "name": "试验社区"}]
-    members: list[dict[str, object]] = [_member("desk", "duty_desk", "BENCH", _FIRST_MEMBER)]
-    chats: list[dict[str, object]] = []
-    for grid in range(1, GRIDS + 1):
-        code = f"BENCH-{grid}"
-        areas.append({"code": code, "kind": "grid", "name": f"{grid}网格", "parent": "BENCH"})
-        for place in range(BUILDINGS_EACH):
-            number = (grid - 1) * BUILDINGS_EACH + place + 1
-            areas.append(
-                {"code": f"{code}-{number}", "kind": "building", "name": f"{number}号楼", "parent": code}
-            )
-        members.append(_member(f"g{grid}", "grid_member", code, _FIRST_MEMBER + grid))
-        chats.append({"channel": "telegram", "id": str(_FIRST_GROUP - grid), "area": code})
-    path.write_text(json.dumps({"areas": areas, "members": members, "chats": chats}, ensure_ascii=False))
-
-
-def _member(code: str, role: str, area: str, telegram: int) -> dict[str, object]:
-    return {
-        "code": code,
-        "name": "张某",
-        "role": role,
-        "area": area,
-        "accounts": {"telegram": str(telegram)},
-    }
 
 
 # --- updates as Telegram sends them ------------------------------------------------------------
@@ -136,20 +117,23 @@ class Residents:
     stub: Stub
     caller: Caller
     think: float | None = None  # seconds from text to tap, planned; None presses as soon as it can
-    buildings: int = ALL_BUILDINGS
+    buildings: int = TOWN.buildings
+    answers: bool = False  # done with the first thing that is said to them, whatever it is
+    first: int = FIRST_RESIDENT
     done: list[Report] = field(default_factory=list)
     errors: int = 0
+    asked: int = 0  # whether theirs is what a neighbour has reported
     _random: random.Random = field(default_factory=lambda: random.Random(5))  # noqa: S311 (test texts)
     _open: dict[int, Report] = field(default_factory=dict)
     _cards: dict[str, _Cards] = field(default_factory=dict)
     _offers: dict[int, str] = field(default_factory=dict)
     _wanted: int = 0
     _left: int = 0
-    _users: "itertools.count[int]" = field(default_factory=lambda: itertools.count(_FIRST_RESIDENT))
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.stub.seen = self._seen
+        self._users = itertools.count(self.first)
+        self.stub.seen = self._answered_first if self.answers else self._seen
 
     async def closed_loop(self, count: int, at_once: int, most_seconds: float) -> None:
         """`count` requests, so many residents at a time, each new one as soon as one is done."""
@@ -216,20 +200,27 @@ class Residents:
                 self.errors += 1
                 return
             report.card = at
+            self.asked += call.button("提交") is None
             self._offers[chat] = offer
             if self.think is None:
                 report.tap_planned, report.decided = at, True
             self._tap(report)
         elif chat in self._open and (offer := call.button("不是")):  # reported while this one was thinking
             self.caller.post(tap_update(chat, offer), self._answered)
-        elif method in ("sendMessage", "editMessageText") and (number := _NUMBER.search(call.text)):
+        elif method in SENDS and (number := NUMBER.search(call.text)):
             self._carded(at, number[0], chat)
+
+    def _answered_first(self, at: float, method: str, call: Call) -> None:
+        report = self._open.pop(int(call.chat_id), None) if method in SENDS else None
+        if report is not None:
+            report.card = at
+            self._finish(report, at, at)
 
     def _carded(self, at: float, number: str, chat: int) -> None:
         cards = self._cards.setdefault(number, _Cards())
         if chat < 0:
             cards.group = cards.group or at
-        elif chat >= _FIRST_RESIDENT:
+        elif chat >= FIRST_RESIDENT:
             cards.receipt = chat
         else:
             cards.member = cards.member or at

@@ -1,5 +1,6 @@
 """Figures become a Markdown table, under the machine they come from, between two marks of a document."""
 
+import math
 import os
 import platform
 import sqlite3
@@ -24,7 +25,7 @@ class Figure:
 
     row: str
     what: str
-    values: tuple[float, ...]
+    values: Sequence[float]
     unit: str = ""
     at_least: float | None = None
     at_most: float | None = None
@@ -37,13 +38,15 @@ class Figure:
     def verdict(self) -> str:
         """Judged by the median."""
         if self.at_least is not None:
-            return f"≥ {_short(self.at_least)}: {'met' if self.median >= self.at_least else '**missed**'}"
+            return f"≥ {short(self.at_least)}: {'met' if self.median >= self.at_least else '**missed**'}"
         if self.at_most is not None:
-            return f"≤ {_short(self.at_most)}: {'met' if self.median <= self.at_most else '**missed**'}"
+            return f"≤ {short(self.at_most)}: {'met' if self.median <= self.at_most else '**missed**'}"
         return ""
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    if math.isinf(value):
+        return "never"
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -57,10 +60,10 @@ def quantile(values: Iterable[float], share: float) -> float:
 def table(figures: Sequence[Figure]) -> str:
     lines = ["| row | measured | median | spread | runs | target |", "|---|---|---:|---:|---:|---|"]
     for one in figures:
-        unit = f" {one.unit}" if one.unit else ""
-        spread = f"{_short(min(one.values))} – {_short(max(one.values))}" if len(one.values) > 1 else ""
+        unit = f" {one.unit}" if one.unit and math.isfinite(one.median) else ""
+        spread = f"{short(min(one.values))} – {short(max(one.values))}" if len(one.values) > 1 else ""
         lines.append(
-            f"| {one.row} | {one.what} | {_short(one.median)}{unit} | {spread} | {len(one.values)} "
+            f"| {one.row} | {one.what} | {short(one.median)}{unit} | {spread} | {len(one.values)} "
             f"| {one.verdict} |"
         )
     return "\n".join(lines)

@@ -1,41 +1,41 @@
 """The rows of the bench, in order."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
+from tests.bench.bursts import bursts
 from tests.bench.clocks import clocks
 from tests.bench.common import Bench, Sizes
+from tests.bench.costs import costs
 from tests.bench.door import door, wire
+from tests.bench.growth import growth, growth_steps
 from tests.bench.limits import pacing, start
-from tests.bench.path import path
+from tests.bench.path import SIDES, path
+from tests.bench.peers import peers
 from tests.bench.report import Figure
 from tests.bench.route import route
 from tests.bench.wechat import wechat
 
-Row = Callable[[Bench], Awaitable[list[Figure]]]
-ROWS: dict[str, Row] = {
-    "wire": wire,
-    "door": door,
-    "path": path,
-    "pacing": pacing,
-    "start": start,
-    "clocks": clocks,
-    "route": route,
-    "wechat": wechat,
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What measures it, and how often it says where it is: the length of the progress bar."""
+
+    measure: Callable[[Bench], Awaitable[list[Figure]]]
+    steps: Callable[[Sizes], int]
+
+
+ROWS = {
+    "wire": Row(wire, lambda _: 1),
+    "door": Row(door, lambda sizes: 3 * sizes.repetitions + 2 * len(sizes.door_lines)),
+    "path": Row(path, lambda sizes: (len(SIDES) + 1) * sizes.repetitions),
+    "pacing": Row(pacing, lambda _: 1),
+    "bursts": Row(bursts, lambda sizes: len(sizes.bursts)),
+    "start": Row(start, lambda sizes: sizes.repetitions),
+    "clocks": Row(clocks, lambda sizes: sizes.repetitions),
+    "route": Row(route, lambda _: 1),
+    "growth": Row(growth, growth_steps),
+    "wechat": Row(wechat, lambda sizes: 2 * sizes.repetitions + 1),
+    "costs": Row(costs, lambda sizes: 2 * sizes.repetitions),
+    "peer": Row(peers, lambda sizes: 2 * sizes.repetitions),
 }
-
-
-def steps(name: str, sizes: Sizes) -> int:
-    """How often a row says where it is: the length of the progress bar."""
-    runs = {"wire": 0, "door": 3, "path": 3, "pacing": 0, "start": 1, "clocks": 1, "route": 0, "wechat": 2}
-    each = runs[name] * sizes.repetitions
-    extra = {
-        "wire": 1,
-        "door": 2 * len(sizes.door_lines),
-        "path": sizes.long_requests > 0,
-        "pacing": 1,
-        "start": 0,
-        "clocks": 0,
-        "route": 1,
-        "wechat": 1,
-    }
-    return each + int(extra[name])

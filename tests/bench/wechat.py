@@ -30,7 +30,7 @@ async def wechat(bench: Bench) -> list[Figure]:
     found: defaultdict[str, list[float]] = defaultdict(list)
     for run in range(bench.sizes.repetitions):
         bench.step(f"wechat: {LINES} connections, run {run + 1}")
-        async with bench.product(on_wechat=True) as server, server.caller(LINES, "/wechat") as caller:
+        async with bench.product(wechat=True) as server, server.caller(LINES, "/wechat") as caller:
             await _closed(caller, 0.5)
             before = server.cpu()
             rate, words = await _closed(caller, bench.sizes.door_seconds)
@@ -40,11 +40,11 @@ async def wechat(bench: Bench) -> list[Figure]:
             found["p50"].append(quantile(latencies, 0.5) * 1000)
             found["p99"].append(quantile(latencies, 0.99) * 1000)
         bench.step(f"wechat: {OVERLOAD} times that, run {run + 1}")
-        async with bench.product(on_wechat=True) as server:
+        async with bench.product(wechat=True) as server:
             for name, value in (await _overload(bench, server, words)).items():
                 found[name].append(value)
     bench.step("wechat: hostile bodies")
-    async with bench.product(on_wechat=True) as server, server.caller(1, "/wechat") as caller:
+    async with bench.product(wechat=True) as server, server.caller(1, "/wechat") as caller:
         found["hostile"].append(max([await _refused(caller, body) for body in BYTES.values()]) * 1000)
     half = "at half of that rate"
     return [

@@ -66,6 +66,7 @@ class _Line(asyncio.Protocol):
         if found is None:
             return
         done, self._done = self._done, None
+        self._used = time.perf_counter()
         self._caller.body = found[1]
         self._caller.free(self)
         if done is not None:
