@@ -24,7 +24,6 @@ from bot.channels.telegram import TelegramChannel
 from bot.clock import Clock
 from bot.delays import Delays
 from bot.dispatcher import Dispatcher
-from bot.guarded import Guarded
 from bot.handpage.door import PageDoor
 from bot.handpage.proofs import Proofs as HandProofs
 from bot.handpage.routes import HandPage, SignIn
@@ -457,7 +456,7 @@ async def serve(settings: Settings, clock: Clock, part: Part = Part.ALL) -> None
     async with (
         opened(settings, clock, part=part) as app,
         _internal(app),
-        serving(app.asgi, listening, http=Guarded),
+        serving(app.asgi, listening),
     ):
         running = asyncio.create_task(app.run())
         log.info("huiyin is running", address="http://{}:{}".format(*listening.getsockname()[:2]))

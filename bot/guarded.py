@@ -4,9 +4,7 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_WITHIN = (
-    10.0  # seconds for the head of a request, from the first byte or from the connection's beginning
-)
+HEAD_WITHIN = 10.0  # seconds for the head of a request, from the connection's or the request's beginning
 LARGEST_HEAD = 64 * 1024  # bytes; browsers and platforms send less than 8 KB
 MOST_CONNECTIONS = 512  # half of the files that a process may usually open
 
@@ -30,8 +28,8 @@ class Guarded(HttpToolsProtocol):
         super().data_received(data)
         if self._deadline is not None:
             self._head += len(data)
-            if self._head > LARGEST_HEAD:
-                self._hang_up()
+            if self._head > LARGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("headers without end")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

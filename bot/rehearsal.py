@@ -11,7 +11,6 @@ from pathlib import Path
 from bot.app import App, listen, opened
 from bot.clock import Clock
 from bot.codes import token_of
-from bot.guarded import Guarded
 from bot.limits import load_limits
 from bot.roster import Roster, load_roster
 from bot.sandbox.people import Sandbox
@@ -112,7 +111,7 @@ async def rehearsal(
                 "channels": channels,
             }
         )
-        async with opened(settings, clock) as app, serving(app.asgi, listening, http=Guarded):
+        async with opened(settings, clock) as app, serving(app.asgi, listening):
             if app.telegram is None or not await app.telegram.set_webhook(url, secret):
                 raise RuntimeError("the sandbox did not take the webhook")
             yield Rehearsal(clock, sandbox, app)

@@ -9,30 +9,10 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bot.guarded import Guarded
 
 _LOOK_AGAIN = 0.002
-_LARGEST_HEAD = 256 * 1024  # bytes; a request has some hundred, a large form in small chunks a few thousand
-
-
-class _Bounded(HttpToolsProtocol):
-    """Gives up on a request whose address and headers do not end: uvicorn would keep all of them."""
-
-    _head = 0  # bytes that were no body, since the last request was complete
-
-    def data_received(self, data: bytes) -> None:
-        self._head += len(data)
-        super().data_received(data)
-        if self._head > _LARGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("headers without end")
-
-    def on_body(self, body: bytes) -> None:
-        self._head -= len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._head = 0
-        super().on_message_complete()
 
 
 @asynccontextmanager
@@ -52,7 +32,7 @@ async def serving(
         date_header=False,
         server_header=False,
         ws="none",
-        **({"http": _Bounded} | options),
+        **({"http": Guarded} | options),
     )
     config.load()
     server = uvicorn.Server(config)

@@ -13,7 +13,6 @@ from starlette.routing import Route
 import bot.bodies
 import bot.guarded
 from bot.app import listen
-from bot.guarded import Guarded
 from bot.serving import serving
 
 SOON = 5.0
@@ -33,7 +32,7 @@ async def _echo(request: Request) -> Response:
 async def port() -> AsyncIterator[int]:
     listening = listen("127.0.0.1", 0)
     number = int(listening.getsockname()[1])
-    async with serving(Starlette(routes=[Route("/", _echo, methods=["POST"])]), listening, http=Guarded):
+    async with serving(Starlette(routes=[Route("/", _echo, methods=["POST"])]), listening):
         yield number
 
 

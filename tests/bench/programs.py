@@ -176,7 +176,7 @@ def door(database: str, base: str) -> Starlette:
     ready_database(path)
     store, clock = Store(path), Clock()
     delays = Delays(Offices(store, OfficeFiles.of(Settings())), {}, clock)
-    spool = Spool(folder / "spool", 1024**2)
+    spool = Spool(path.parent / "spool", 1024**2)
     intake = Intake(store, Vault("a secret key for the bench only"), clock, spool, delays, Health())
     return web.build(intake, TelegramChannel(TelegramApi(base, TOKEN)), SECRET, Health(), {})
 
