@@ -11,7 +11,6 @@ from bot.clock import Clock
 from bot.offices import Offices
 from bot.settings import Pacing
 from handlers.messages import Answers, Channel, InboundMessage, Kind, Outgoing, UnreadableError
-from routing.classify import Danger, decide
 
 log = structlog.get_logger()
 
@@ -20,7 +19,6 @@ _MOST_TOLD = 20_000
 _MOST_TELLING = 1000
 _SAID = {Kind.START, Kind.TEXT, Kind.PHOTO, Kind.VOICE, Kind.LOCATION, Kind.CONTACT, Kind.UNSUPPORTED}
 _LATE, _DANGER = "late", "late_danger"
-_PRESSED = "danger"  # what [有危险] chooses and 危险 commands
 
 
 class Delays:
@@ -84,6 +82,9 @@ class Delays:
         self._free_at[channel] = turn + timedelta(seconds=1) / self._pacing[channel].per_bot
         return turn
 
+    def may_be_danger(self, words: str) -> bool:
+        return self._offices.current.may_be_danger(words)
+
     def _said(self, channel: Channel, message: InboundMessage) -> tuple[str, str] | None:
         """Whom to tell, and which words."""
         danger = self._in_danger(message, channel)
@@ -98,13 +99,10 @@ class Delays:
 
     def _in_danger(self, message: InboundMessage, channel: Channel) -> bool:
         """Whether a text may be about danger, or its button was pressed where words can be said to that."""
-        office = self._offices.current
-        if message.kind is Kind.TAP:
-            pressed = (message.tapped or "").partition(":")[2] == _PRESSED
-            return pressed and channel.traits.answers is not Answers.PLAIN
-        if office.texts.command(message.text) == _PRESSED:
-            return True
-        return decide(message.text, office.rules).danger is not Danger.NONE
+        tapped = message.kind is Kind.TAP
+        if tapped and channel.traits.answers is Answers.PLAIN:
+            return False
+        return self.may_be_danger(message.tapped or "" if tapped else message.text)
 
     def _outgoing(self, words: str) -> Outgoing:
         return Outgoing(self._offices.current.texts.render(words, {}))

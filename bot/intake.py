@@ -120,7 +120,8 @@ class Intake:
             return Arrival(channel.name, hashlib.sha256(body).hexdigest(), None, body, now), None
         metrics.received.labels(channel.name, "readable").inc()
         account = self._vault.lookup(envelope.channel or channel.name, envelope.sender)
-        return Arrival(channel.name, envelope.external, account, body, now), envelope
+        urgent = self._delays.may_be_danger(envelope.words)
+        return Arrival(channel.name, envelope.external, account, body, now, urgent), envelope
 
     async def _take_waiting(self) -> None:
         try:

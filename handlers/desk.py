@@ -1,5 +1,6 @@
 """The hands of every handler: say something, show a card, set a deadline, all within one unit of work."""
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -93,6 +94,7 @@ class Desk:
         self._cards: dict[str, dict[str, Notification]] = {}
         self._new: set[str] = set()
         self._contents: dict[int, Content] = {}
+        self._numbers: dict[str, tuple[int, deque[int]]] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
         self._reported: dict[Cell, list[ServiceRequest]] = {}
         self._filed: dict[tuple[str, str | None], list[ServiceRequest]] = {}
@@ -255,8 +257,17 @@ class Desk:
         queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
 
     async def next_number(self, name: str) -> int:
-        """The next value of a counter, starting at 1. Gaps are allowed, repeats are not."""
-        return await self.unit.run(queries.take_number, name)
+        """The next value of a counter, starting at 1. Gaps are allowed, repeats are not.
+
+        A large batch takes them in blocks that double, so that it asks a few times only.
+        """
+        used, left = self._numbers.get(name, (0, deque()))
+        if not left:
+            count = max(used, 1)
+            last = await self.unit.run(queries.take_numbers, name, count)
+            left.extend(range(last - count + 1, last + 1))
+        self._numbers[name] = (used + 1, left)
+        return left.popleft()
 
     # --- what others reported -----------------------------------------------------------------
 

@@ -76,7 +76,8 @@ class Envelope:
 
     `tap` is what the platform wants acknowledged at once, so that a pressed button stops spinning. `noise` is
     what phones send by themselves and nobody has said: it is answered and not even stored. `channel`
-    is the one whose account the sender is, where that is another than the one it came by.
+    is the one whose account the sender is, where that is another than the one it came by. `words` are what
+    was written, or the data of the pressed button: whoever is in danger passes the queue.
     """
 
     external: str
@@ -84,6 +85,7 @@ class Envelope:
     tap: str | None = None
     noise: bool = False
     channel: str | None = None
+    words: str = ""
 
     def __post_init__(self) -> None:
         """Raises UnreadableError for an id under which nothing could be stored."""

@@ -10,7 +10,7 @@ from handlers.notices import Notices
 from handlers.texts import Texts
 from routing.alike import Alike
 from routing.cards import PolicyCards
-from routing.classify import Decision, decide
+from routing.classify import Danger, Decision, decide
 from routing.guidance import Guidance
 from routing.limits import Limits
 from routing.manners import Manners
@@ -20,6 +20,7 @@ from routing.rhythm import Schedule
 from routing.roles import Roles
 from routing.rules import Leaf, Rules
 
+_DANGER = "danger"  # what [有危险] chooses, and 危险 commands
 _REMEMBERED = 1000  # texts of people who are reporting just now
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
 
@@ -99,6 +100,11 @@ class Office:
     def decide(self) -> Callable[[str], Decision]:
         """What the rules make of a text: remembered, as card and button ask about the same words."""
         return lru_cache(maxsize=_REMEMBERED)(partial(decide, rules=self.rules))
+
+    def may_be_danger(self, words: str) -> bool:
+        """Of what was written, or of the data of a pressed button: whether somebody may be in danger."""
+        pressed = words.partition(":")[2] == _DANGER or self.texts.command(words) == _DANGER
+        return pressed or self.decide(words).danger is not Danger.NONE
 
     @cached_property
     def spot(self) -> Callable[[str, str | None], Spot]:

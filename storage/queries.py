@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, cast
 
-from sqlalchemy import JSON, ColumnElement, Table, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
@@ -46,7 +58,7 @@ def accounts_by_lookup(session: Session, lookups: Collection[str]) -> dict[str, 
 _counter = cast("Table", Counter.__table__)
 _new_count = insert(_counter)
 _COUNT = _new_count.on_conflict_do_update(
-    index_elements=[_counter.c.name], set_={"value": _counter.c.value + 1}
+    index_elements=[_counter.c.name], set_={"value": _counter.c.value + _new_count.excluded.value}
 ).returning(_counter.c.value)
 _SET_COUNT = _new_count.on_conflict_do_update(
     index_elements=[_counter.c.name], set_={"value": _new_count.excluded.value}
@@ -66,18 +78,24 @@ def set_counter(session: Session, name: str, value: int) -> None:
 
 def next_number(session: Session, name: str) -> int:
     """Raise the counter by one, in a transaction that writes; others wait for its end to do the same."""
-    return int(session.connection().execute(_COUNT, {"name": name, "value": 1}).scalar_one())
+    return _raise(session.connection(), name, 1)
 
 
-def take_number(session: Session, name: str) -> int:
-    """A number that nobody else has or will have. Where many write at once it is taken at once, so that they
-    need not wait for each other: if this transaction fails there is a gap.
+def take_numbers(session: Session, name: str, count: int) -> int:
+    """The last of so many numbers in a row that nobody else has or will have.
+
+    Where many write at once they are taken at once, so that nobody waits for another's end: if this
+    transaction fails there is a gap.
     """
     engine = session.get_bind().engine
     if engine.dialect.name == "sqlite":
-        return next_number(session, name)
+        return _raise(session.connection(), name, count)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as aside:
-        return int(aside.execute(_COUNT, {"name": name, "value": 1}).scalar_one())
+        return _raise(aside, name, count)
+
+
+def _raise(connection: Connection, name: str, by: int) -> int:
+    return int(connection.execute(_COUNT, {"name": name, "value": by}).scalar_one())
 
 
 def bound_members(session: Session) -> list[str]:

@@ -59,11 +59,14 @@ class _Post(msgspec.Struct):
     chat: _Peer | None = None
     from_: _Peer | None = msgspec.field(default=None, name="from")
     message_id: int = 0
+    text: str = ""
+    caption: str = ""
 
 
 class _Query(msgspec.Struct):
     id: str
     from_: _Peer = msgspec.field(name="from")
+    data: str = ""
 
 
 class _Update(msgspec.Struct):
@@ -101,12 +104,14 @@ class TelegramChannel:
     def envelope(self, body: bytes) -> Envelope:
         update = _read(body)
         if (query := update.callback_query) is not None:
-            return Envelope(f"{update.update_id}.{query.id}", str(query.from_.id), tap=query.id)
+            external = f"{update.update_id}.{query.id}"
+            return Envelope(external, str(query.from_.id), tap=query.id, words=query.data)
         post = update.message or update.edited_message or update.my_chat_member
         if post is None or (sender := post.from_ or post.chat) is None:
             raise UnreadableError("an update of a kind that was not asked for")
         # update_id alone may come again after a quiet week (Bot API); with the message it is unique
-        return Envelope(f"{update.update_id}.{post.message_id}", str(sender.id))
+        external = f"{update.update_id}.{post.message_id}"
+        return Envelope(external, str(sender.id), words=post.text or post.caption)
 
     def parse(self, body: bytes) -> InboundMessage:
         try:

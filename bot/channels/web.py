@@ -115,7 +115,7 @@ class WebChannel:
 
     def envelope(self, body: bytes) -> Envelope:
         form, visit = self._opened(body)
-        return Envelope(form.id, visit)
+        return Envelope(form.id, visit, words=form.tapped or form.text)
 
     def parse(self, body: bytes) -> InboundMessage:
         form, visit = self._opened(body)

@@ -24,7 +24,8 @@ def envelope(body: bytes) -> Envelope:
     """Raises UnreadableError."""
     fields = parse(body)
     noise = fields.get("Event") == "LOCATION"  # where the phone is, every few seconds
-    return Envelope(_external(fields), _sender(fields), noise=noise)
+    words = fields.get("Content", "")
+    return Envelope(_external(fields), _sender(fields), noise=noise, words=words)
 
 
 def read(body: bytes) -> InboundMessage:

@@ -18,7 +18,7 @@ Fields = Mapping[str, str]
 def envelope(body: bytes, agent: int) -> Envelope:
     """Raises UnreadableError, also for what was said to another app than `agent`."""
     fields = _to(agent, body)
-    return Envelope(_external(fields), _sender(fields))
+    return Envelope(_external(fields), _sender(fields), words=fields.get("Content", ""))
 
 
 def read(body: bytes, agent: int) -> InboundMessage:

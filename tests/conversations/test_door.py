@@ -20,7 +20,7 @@ from bot.rehearsal import rehearsal
 from bot.roster import read_roster
 from bot.settings import DEFAULTS, Settings
 from bot.web import LARGEST_BODY
-from storage.tables import Message, MessageState
+from storage.tables import Lane, Message, MessageState, Work
 from tests.away import away
 from tests.town import GROUP, MORNING, Town
 
@@ -283,3 +283,18 @@ async def test_a_parser_that_breaks_over_one_message_stops_no_other(
     await yueshi.settle()
     assert [one.state for one in await messages(yueshi)].count(MessageState.UNREADABLE) == 1
     assert "照明" in (await yueshi.last(lucky)).text
+
+
+async def test_danger_is_known_at_the_door_and_passes_who_waits(yueshi: Town) -> None:
+    calm, afraid = await yueshi.at_home(9001), await yueshi.at_home(9002)
+    await calm.says("楼道灯坏了")
+    await afraid.says("家里煤气味很大，我头晕")
+    while (await yueshi.sandbox.log())["undelivered"]:  # noqa: ASYNC110 (it is another server's state)
+        await asyncio.sleep(0.002)
+    await yueshi.app.intake.settle()
+    waiting = await yueshi.app.store.read(
+        lambda session: list(session.scalars(select(Work).order_by(Work.message)))
+    )
+    assert [one.lane for one in waiting] == [Lane.ORDINARY, Lane.URGENT]
+    await yueshi.settle()
+    await yueshi.taps(afraid, "有危险")

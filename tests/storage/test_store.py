@@ -121,8 +121,8 @@ def _first(session: Session, kind: type[T]) -> T:
 async def test_a_number_is_nobody_elses_and_nobody_waits_for_it(tmp_path: Path) -> None:
     store = Store(fresh("postgresql", tmp_path))
     async with store.unit() as mine, store.unit() as theirs:
-        taken = [await one.run(queries.take_number, "n") for one in (mine, theirs, mine)]
-    assert taken == [1, 2, 3]
+        taken = [await one.run(queries.take_numbers, "n", 2) for one in (mine, theirs, mine)]
+    assert taken == [2, 4, 6]
     await store.close()
 
 
