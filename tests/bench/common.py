@@ -71,7 +71,7 @@ QUICK = Sizes(
     stored=(100, 1_000),
     accounts=(100, 1_000),
     growth_repetitions=1,
-    snapshot_seconds=3,
+    snapshot_seconds=20,
 )
 
 

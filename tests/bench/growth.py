@@ -139,12 +139,14 @@ async def _beside_snapshot(bench: Bench) -> list[Figure]:
         times = [report.done - begun for report in people.done if report.done > begun]
     bench.drop(one.database)
     before = sum(at <= edge for at in times) / edge
+    if not before:
+        raise TimeoutError("not one request was done before the snapshot")
     last = sum(at > seconds for at in times) / edge
-    minutes = f"after {seconds / 60:g} minutes beside a held snapshot"
+    beside = f"after {seconds:.0f} s beside a held snapshot"
     return [
         Figure("G growth", "without a snapshot: requests", [before], "/s"),
-        Figure("G growth", f"{minutes}: requests", [last], "/s"),
-        Figure("G growth", f"{minutes} / without", [last / before], at_least=WITH_SNAPSHOT),
+        Figure("G growth", f"{beside}: requests", [last], "/s"),
+        Figure("G growth", f"{beside} / without", [last / before], at_least=WITH_SNAPSHOT),
         Figure("G growth", "longest time without a finished request meanwhile", [max(gaps(times))], "s"),
     ]
 
