@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test check bench accuracy fuzz
+.PHONY: install demo test chaos check bench accuracy fuzz
 
 install: $(VENV)/installed
 
@@ -24,6 +24,10 @@ demo: install
 
 test: install
 	@$(BIN)/python -m pytest -n 2
+
+# make chaos SEED=7 KILLS=20 MINUTES=5 BACKEND=postgres WORKERS=2
+chaos: install
+	@$(BIN)/python -m tests.chaos $(foreach name,SEED KILLS MINUTES BACKEND WORKERS,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) $($(name))))
 
 check: install
 	@$(BIN)/ruff format --check .

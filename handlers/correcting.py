@@ -36,13 +36,12 @@ async def ask(turn: Turn, request: ServiceRequest) -> None:
 
 async def chosen(turn: Turn, request: ServiceRequest) -> None:
     """The resident says what it is instead; where nothing fits, a person looks at it."""
-    code = turn.tap.value if turn.tap else ""
+    leaf = turn.office.leaf(turn.tap.value if turn.tap else "")
+    lifecycle.check(request, Event.RECLASSIFY if leaf else Event.TRIAGE, Actor.RESIDENT)
     turn.desk.say(turn.reply_to, "reclass_thanks", request=request, number=request.number)
-    leaf = turn.office.leaf(code)
     if leaf is not None:
         await put_right(turn.desk, request, leaf, Actor.RESIDENT, RESIDENT)
         return
-    lifecycle.check(request, Event.TRIAGE, Actor.RESIDENT)
     told = await _correct(turn.desk, request, None, RESIDENT)
     await lifecycle.advance(turn.desk, request, Event.TRIAGE, Actor.RESIDENT, RESIDENT)
     await filing.post_to_dispatchers(turn.desk, request, told)

@@ -305,7 +305,7 @@ async def answer(turn: Turn) -> None:
     elif action == "submit":
         await submit(turn, draft, decision)
     elif action == "add_to":
-        await _add(turn, draft)
+        await _add(turn, draft, decision)
     elif action == "same":
         await _same(turn, draft, decision)
     elif action == "not_same":
@@ -422,13 +422,14 @@ async def cancel(turn: Turn, draft: Draft) -> None:
     await turn.desk.show(turn.reply_to, draft.subject, "draft_cancelled")
 
 
-async def _add(turn: Turn, draft: Draft) -> None:
+async def _add(turn: Turn, draft: Draft, decision: Decision) -> None:
+    """What was said joins the request; where that has ended in the meantime, it is a report of its own."""
     request = await turn.desk.unit.get(ServiceRequest, draft.adds_to) if draft.adds_to else None
+    if request is None or request.status not in OPEN:
+        await show(turn, draft.with_(adds_to=None, anew=True), decision)
+        return
     turn.conversation.draft = None
     turn.desk.drop_deadlines(account=turn.conversation.account)
-    if request is None or request.status not in OPEN:
-        turn.desk.say(turn.reply_to, "nothing_open")
-        return
     await filing.add_to_request(turn.desk, request, draft)
     await turn.desk.show(turn.reply_to, draft.subject, "added", request=request, number=request.number)
 

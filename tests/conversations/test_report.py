@@ -212,6 +212,21 @@ async def test_a_message_after_filing_is_asked_about_and_can_be_added(yueshi: To
     assert "二楼到三楼" in (await yueshi.last(member)).text
 
 
+async def test_an_addition_to_what_has_ended_meanwhile_becomes_a_report_of_its_own(yueshi: Town) -> None:
+    (member,) = await yueshi.staff(1001)
+    resident = await yueshi.at_home()
+    await yueshi.filed(resident)
+    await yueshi.says(resident, "单元门口垃圾没人清运")
+    assert (await yueshi.last(resident)).labels[:2] == ["补充", "新问题"]
+    await yueshi.taps(member, "办结")
+    await yueshi.says(member, "已经换了新的灯泡，试过是亮的")
+    await yueshi.taps(resident, "已解决，满意")
+    await yueshi.taps(resident, "补充")
+    assert "提交" in (await yueshi.card(resident, "垃圾")).labels
+    await yueshi.taps(resident, "提交")
+    assert [one.status for one in await yueshi.requests()] == ["closed", "assigned"]
+
+
 async def test_an_edited_piece_changes_the_draft(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     message = await yueshi.says(resident, "楼道灯坏了")

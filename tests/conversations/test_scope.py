@@ -227,6 +227,19 @@ async def test_hard_case_wrong_class(yueshi: Town) -> None:
     assert (await yueshi.card(member, "下水道井盖")).labels == []
 
 
+async def test_another_category_is_thanked_for_only_where_it_is_taken(yueshi: Town) -> None:
+    (member,) = await yueshi.staff(1001)
+    resident = await yueshi.at_home()
+    await yueshi.filed(resident)
+    await yueshi.taps(resident, "改分类")
+    await yueshi.taps(member, "办结")
+    await yueshi.says(member, "已经换了新的灯泡，试过是亮的")
+    await yueshi.taps(resident, "都不是")
+    heard = [one.text for one in await resident.sees()]
+    assert any("现在不能这样办" in one for one in heard)
+    assert not any("谢谢您指正" in one for one in heard)
+
+
 async def test_none_of_them_goes_to_a_person(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     member, desk = await yueshi.staff(1001, 2001)
