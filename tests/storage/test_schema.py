@@ -168,7 +168,8 @@ _WORK = "INSERT INTO work (message, account, not_before, attempts) VALUES ($1, '
 _ENQUEUE = """INSERT INTO chat_queue (chat, urgency, next_at, waiting, claim_no) VALUES ($1, 1, 1, true, 0)
     ON CONFLICT (chat) DO UPDATE SET waiting = true"""
 _SAY = """INSERT INTO notification
-    (id, chat, urgency, state, purpose, template, args, choices, created_at, attempts) VALUES ($1, $2, 1, 0, 'p', 't', '{}', '[]', 1, 0)"""
+    (id, chat, urgency, state, purpose, template, args, choices, created_at, attempts)
+    VALUES ($1, $2, 1, 0, 'p', 't', '{}', '[]', 1, 0)"""
 
 
 async def _store(connection: asyncpg.Connection, number: int) -> None:
@@ -211,18 +212,18 @@ async def test_a_server_comes_forward_while_messages_come_in_and_somebody_reads_
             assert not migrating.done()
         await migrating
         assert not any(one.done() for one in intakes)
-        stored = next(numbers)
-        while next(numbers) < stored + 20:  # the old program goes on
-            await asyncio.sleep(0)
+        newest = await looking.fetchval("SELECT max(message) FROM work")
+        await _until(looking, "EXISTS (SELECT FROM work WHERE message > $1)", newest)  # the old one goes on
         ready.set()
     assert schema.standing(url) is Standing.CURRENT
     assert schema._on(Database.at(url), _differences) == []
 
 
-_STANDS = " (SELECT FROM pg_stat_activity WHERE query LIKE 'ALTER TABLE%' AND wait_event_type = 'Lock' AND datname = current_database())"  # noqa: E501
+_STANDS = """ (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'ALTER TABLE%' AND wait_event_type = 'Lock')"""
 
 
-async def _until(connection: asyncpg.Connection, condition: str) -> None:
+async def _until(connection: asyncpg.Connection, condition: str, *values: object) -> None:
     async with asyncio.timeout(60):
-        while not await connection.fetchval(f"SELECT {condition}"):
+        while not await connection.fetchval(f"SELECT {condition}", *values):
             pass
