@@ -247,8 +247,8 @@ class Desk:
         await self.unit.run(self._write)
 
     def _write(self, session: Session) -> None:
+        session.flush()  # first, so that a deadline that has fired is not cancelled as well
         queries.cancel_deadlines(session, self._dropped)
-        session.flush()
         work.taken(session, self._taken, self.now)
         work.relieve(session, self._relieved, self.now)
         queries.add_rows(session, Assignment, self._given)

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -21,6 +22,14 @@ T = TypeVar("T")
 
 _HERE = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(4711, 0)")  # replicas that start together
+# A change of a table waits for those who read it, and all others wait behind the change: never for long.
+_BRIEFLY = text("SET LOCAL lock_timeout = '200ms'")
+_TRY_AGAIN = 0.5  # seconds in which those who were held up go on
+_PATIENCE = 300.0  # seconds after which somebody has to end what stands in the way
+
+
+class BusyError(StoreError):
+    """Somebody is at the tables that were to be changed; nothing was."""
 
 
 class Standing(StrEnum):
@@ -38,9 +47,9 @@ def standing(where: Where) -> Standing:
 def migrate(where: Where, now: datetime) -> Path | None:
     """Bring the database to this program's schema; returns the backup of a file made before, if any.
 
-    A server's database is not copied (`pg_dump` does that); each version is a transaction of its own that
-    waits for nobody's lock longer than `served.OPEN_LONGEST`. Raises StoreError for a database that a newer
-    program has moved on.
+    A server's database is not copied (`pg_dump` does that), and other processes may go on using it: whoever
+    reads or writes is not held up for longer than a second. Raises StoreError for a database that a newer
+    program has moved on, and BusyError where somebody stands in the way for minutes.
     """
     database = Database.at(where)
     before = standing(where)
@@ -52,7 +61,10 @@ def migrate(where: Where, now: datetime) -> Path | None:
         return None
     file = database.file
     backup = back_up(file, now) if file and before is Standing.BEHIND else None
-    _on(database, _upgrade)
+    if file or before is Standing.EMPTY:
+        _on(database, _upgrade)
+    else:
+        _forward(database)
     return backup
 
 
@@ -72,6 +84,27 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_ONE_AT_A_TIME)
     upgrade(connection, "head")
+
+
+def _forward(database: Database) -> None:
+    """One version after the other, each as soon as nobody stands in the way."""
+    deadline = time.monotonic() + _PATIENCE
+    at = Standing.BEHIND
+    while at is Standing.BEHIND:
+        try:
+            at = _on(database, _step)
+        except BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_TRY_AGAIN)
+
+
+def _step(connection: Connection) -> Standing:
+    connection.execute(_ONE_AT_A_TIME)
+    connection.execute(_BRIEFLY)
+    if _standing(connection) is Standing.BEHIND:
+        upgrade(connection, "+1")
+    return _standing(connection)
 
 
 def upgrade(connection: Connection, revision: str) -> None:
@@ -110,7 +143,8 @@ async def _on_server(database: Database, work: Callable[[Connection], T]) -> T:
         async with engine.begin() as connection:
             return await connection.run_sync(work)
     except (OSError, PostgresError, SQLAlchemyError) as error:
-        raise StoreError(f"the database {database} cannot be used: {_reason(error)}") from None
+        kind = BusyError if served.is_conflict(error) else StoreError
+        raise kind(f"the database {database} cannot be used: {_reason(error)}") from None
     finally:
         await engine.dispose()
 

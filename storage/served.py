@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 from asyncpg import PostgresError
 from sqlalchemy import Table, event, inspect, select, tuple_
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine.interfaces import AdaptedConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session, UOWTransaction, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from storage.database import ENGINE, AwayError, Way
@@ -45,7 +47,7 @@ class ConflictError(Exception):
 
 def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -> AsyncEngine:
     """Read committed, every commit flushed; one that `reads` sees each statement's newest state."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -59,6 +61,14 @@ def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -
         **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
         **ENGINE,
     )
+    event.listen(engine.sync_engine, "checkout", _renew)
+    return engine
+
+
+def _renew(connection: AdaptedConnection, _entry: ConnectionPoolEntry, _fairy: PoolProxiedConnection) -> None:
+    """What has died while it rested in the pool is replaced; asking the driver costs nothing."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 class Served:
@@ -144,8 +154,8 @@ def _read(state: InstanceState[Base]) -> dict[str, Any]:
 
 # Serialisation, deadlock, a lock not had in time, and unique values that somebody else was first with.
 _CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
-# The server shuts down, starts, is a reader, has no connection, memory or disk left.
-_AWAY = ("08", "53", "57", "25006")
+# The server shuts down, starts, is a reader, lets nobody in, has no connection, memory or disk left.
+_AWAY = ("08", "53", "55000", "57", "25006")
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    Float,
     Table,
     bindparam,
     case,
@@ -50,6 +51,7 @@ _table = cast("Table", Assignment.__table__)
 _given, _request = _table.c, cast("Table", ServiceRequest.__table__).c
 _members: BindParameter[Any] = bindparam("members", expanding=True)
 _no = literal(0)
+_never = cast_to(null(), Float)  # with its type: a union takes it from what comes first
 
 
 def _moment(name: str) -> BindParameter[datetime]:
@@ -69,7 +71,7 @@ _in_hand = (
         _no,
         _no,
         _no,
-        null(),
+        _never,
     )
     .where(_request.assignee.in_(_members), _request.status.in_(WITH_HANDLER))
     .group_by(_request.assignee)
@@ -82,7 +84,7 @@ _lately = (
         _sum(~_given.urgent & (_given.at >= _moment("day"))),
         _sum(~_given.urgent & (_given.at >= _moment("week"))),
         _sum((_given.area == bindparam("area")) | (_given.request == bindparam("master"))),
-        null(),
+        _never,
     )
     .where(_given.member.in_(_members), _given.at >= _moment("remembered"))
     .group_by(_given.member)

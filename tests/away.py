@@ -1,13 +1,10 @@
 """A database that is really away, for tests: held by somebody else, stopped, or silent."""
 
-import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tests import databases
@@ -22,21 +19,6 @@ async def away(town: Town) -> AsyncIterator[None]:
         await town.app.store.write(_patience, 20)
     with held(file) if file else _stopped():
         yield
-    await _noticed(town)
-
-
-async def _noticed(town: Town) -> None:
-    """What the loops find out by failing once: the connections to a server are not what they were."""
-    for first in (True, False):
-        with contextlib.suppress(SQLAlchemyError):
-            async with town.app.store.unit(first=first) as unit:
-                await unit.run(_touch)
-    with contextlib.suppress(SQLAlchemyError):
-        await town.app.store.read(_touch)
-
-
-def _touch(session: Session) -> None:
-    session.execute(select(1))
 
 
 def _patience(session: Session, milliseconds: int) -> None:
@@ -77,7 +59,6 @@ async def unreadable(town: Town) -> AsyncIterator[None]:
     file = town.app.store.database.file
     with _moved(town, file.parent) if file else _stopped():
         yield
-    await _noticed(town)
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy import Connection, inspect, text
+
 from storage import schema
-from storage.database import Where
+from storage.database import Database, Where
 from tests.services import HURRIED, Postgres, postgres
 
 BACKENDS = ("sqlite", "postgresql")
@@ -58,3 +60,24 @@ def _empty_file() -> Path:
 
 def _make_tables(where: Where) -> None:
     schema.migrate(where, datetime.now(UTC))
+
+
+# --- looked at from outside -----------------------------------------------------
+
+
+def change(url: str, statement: str) -> None:
+    """What somebody does to the database beside the program."""
+    schema._on(Database.at(url), lambda connection: connection.execute(text(statement)))
+
+
+def values(url: str) -> list[str]:
+    """Everything that is in any column of any table."""
+    return schema._on(Database.at(url), _values)
+
+
+def _values(connection: Connection) -> list[str]:
+    tables = inspect(connection).get_table_names()
+    rows = [row for one in tables for row in connection.execute(text(f'SELECT * FROM "{one}"'))]  # noqa: S608
+    return [
+        one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for row in rows for one in row
+    ]

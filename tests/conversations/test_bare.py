@@ -5,11 +5,13 @@ from pathlib import Path
 from bot.clock import Clock
 from bot.rehearsal import rehearsal
 from bot.settings import Settings
+from tests import databases
 from tests.town import MORNING, Town
 
 
 async def test_without_a_roster_a_report_is_filed_and_answered(tmp_path: Path) -> None:
-    async with rehearsal(tmp_path, Clock(MORNING), Settings()) as here:
+    database = databases.fresh(databases.chosen, tmp_path)
+    async with rehearsal(tmp_path, Clock(MORNING), Settings(), database=database) as here:
         town = Town(here.clock, here.sandbox, here.app)
         resident = await town.person(9001)
         await town.says(resident, "楼道灯坏了")

@@ -21,6 +21,7 @@ from bot.roster import read_roster
 from bot.settings import DEFAULTS, Settings
 from bot.web import LARGEST_BODY
 from storage.tables import Lane, Message, MessageState, Work
+from tests import databases
 from tests.away import away
 from tests.town import GROUP, MORNING, Town
 
@@ -183,7 +184,8 @@ async def test_a_changed_file_takes_effect_and_a_wrong_one_does_not(tmp_path: Pa
     shutil.copytree(DEFAULTS / "texts", tmp_path / "texts")
     shutil.copytree(DEFAULTS / "rules", tmp_path / "rules")
     files = Settings(texts_dir=tmp_path / "texts", rules_dir=tmp_path / "rules")
-    async with rehearsal(tmp_path, Clock(MORNING), files) as here:
+    database = databases.fresh(databases.chosen, tmp_path)
+    async with rehearsal(tmp_path, Clock(MORNING), files, database=database) as here:
         town = Town(here.clock, here.sandbox, here.app)
         await town.load(read_roster(DEFAULTS / "roster.yaml"))
         resident = await town.at_home()

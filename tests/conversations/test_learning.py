@@ -109,10 +109,10 @@ async def satisfied(here: Town, member: Person) -> ServiceRequest:
     return (await here.requests())[-1]
 
 
-async def run(folder: Path, *arguments: str) -> str:
+async def run(here: Town, folder: Path, *arguments: str) -> str:
     """What a command about the rules prints; nobody's telephone number is ever in it."""
     env = {
-        "HUIYIN_DATABASE_URL": f"sqlite:///{folder}/run/huiyin.db",
+        "HUIYIN_DATABASE_URL": here.app.settings.database_url,
         "HUIYIN_RULES_DIR": str(folder / "rules"),
     }
     code, out, err = await huiyin("rules", *arguments, folder=folder, env=env)
@@ -138,9 +138,9 @@ async def test_corrections_become_words_that_a_person_accepts(
         (None, "PF02", "member:desk"),
     ]
 
-    (proposed, _how) = (await run(tmp_path, "propose")).splitlines()
+    (proposed, _how) = (await run(here, tmp_path, "propose")).splitlines()
     assert "add 跳闸 +5 to PF02: 4 of 4 past messages right (0 before), 0 would change" in proposed
-    accepted = await run(tmp_path, "propose", "--accept", proposed.split()[0])
+    accepted = await run(here, tmp_path, "propose", "--accept", proposed.split()[0])
     assert accepted.strip() == f"{rules}/corrections.yaml: 跳闸 +5 for PF02"
     await here.app.offices.refresh()
     again = await here.at_home(9006)
@@ -150,7 +150,7 @@ async def test_corrections_become_words_that_a_person_accepts(
     await here.app.store.write(privacy.erase_content, [first.id], {})
     await here.app.store.write(seal, lamp.id)
     assert await hashes(here, first.id) == {""}
-    told = await run(tmp_path, "test", "--history", "--rules", str(rules / "taxonomy.yaml.bak"))
+    told = await run(here, tmp_path, "test", "--history", "--rules", str(rules / "taxonomy.yaml.bak"))
     assert "3 past requests, 3 would be filed differently; 2 skipped" in told
     assert "of 3 whose right category is known: 0 get better, 3 get worse" in told
     assert "跳闸" not in told

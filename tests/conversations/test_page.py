@@ -3,9 +3,7 @@
 import asyncio
 import io
 import os
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -19,6 +17,7 @@ from bot.page.forms import LARGEST_PHOTO, LONGEST_TEXT, MOST_PHOTOS
 from bot.settings import Channels, Page, Settings
 from storage import outbox
 from storage.tables import Account, Conversation, Message
+from tests import databases
 from tests.away import away
 from tests.browser import Browser, Seen, browser
 from tests.town import Town, town
@@ -498,18 +497,12 @@ async def test_what_cannot_be_stored_stays_in_the_form(yueshi: Town, phone: Brow
         assert "“楼道灯坏了”" in (await phone.writes(refused.writing.typed)).text
 
 
-def _file(town: Town) -> Path:
-    file = town.app.store.database.file
-    assert file is not None
-    return file
-
-
 async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone: Browser) -> None:
     url = f"{phone.base}/q/{await yueshi.token('YS-1-3')}"
-    with closing(sqlite3.connect(_file(yueshi), isolation_level=None)) as other:
-        other.execute("ALTER TABLE qr_token RENAME TO elsewhere")
-        page = await phone.opens(url)
-        other.execute("ALTER TABLE elsewhere RENAME TO qr_token")
+    database = yueshi.app.settings.database_url
+    databases.change(database, "ALTER TABLE qr_token RENAME TO elsewhere")
+    page = await phone.opens(url)
+    databases.change(database, "ALTER TABLE elsewhere RENAME TO qr_token")
     assert page.status == 503
     assert "现在存不进去，请稍后再试，急事请打110" in page.text
     assert "Traceback" not in page.html

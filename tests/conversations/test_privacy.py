@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from bot.roster import MemberRow, read_roster
 from bot.settings import DEFAULTS
 from storage import trace as traces
 from storage.tables import AccessLog, Account, Attachment, Message, Note, Notification
+from tests import databases
 from tests.test_privacy import identity_cards, mobiles, written
 from tests.town import GROUP, Town, town
 
@@ -59,17 +59,10 @@ async def said_to(town: Town, *people: Any) -> str:
     return "\n".join(one.text for one in shown if not one.is_me)
 
 
-def everything(folder: Path) -> str:
+def everything(town: Town, folder: Path) -> str:
     """Every column of every table, and every file, as one text."""
     found = [path.read_bytes().decode("utf-8", "replace") for path in folder.rglob("*") if path.is_file()]
-    with sqlite3.connect(folder / "huiyin.db") as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 (our own tables)
-                found += [
-                    one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in row
-                ]
-    return "\n".join(found)
+    return "\n".join([*found, *databases.values(town.app.settings.database_url)])
 
 
 # --- masked -----------------------------------------------------------------------------------
@@ -88,7 +81,7 @@ async def test_hard_case_personal_data_in_text(guarded: Town, tmp_path: Path) ->
     await guarded.pass_time(days=8)
     (note,) = await notes(guarded)
     assert (note.body, note.original) == (shown, None)
-    stored = everything(tmp_path)
+    stored = everything(guarded, tmp_path)
     assert not [secret for secret in (PHONE, ID_CARD, "赵铁柱") if secret in stored]
 
 
@@ -307,13 +300,13 @@ async def test_at71_after_deletion_nothing_of_a_person_is_found_anywhere(
     await guarded.says(resident, "二单元的水管也漏了赵铁柱")
     await guarded.says(resident, "删除我的信息")
     await guarded.taps(resident, "不删了")
-    assert PHONE in everything(tmp_path)
+    assert PHONE in everything(guarded, tmp_path)
     assert list((tmp_path / "attachments").iterdir())
     await guarded.says(resident, "删除我的信息")
     await guarded.taps(resident, "确认删除")
     assert "全部删除" in (await guarded.last(resident)).text
     await guarded.pass_time(minutes=11)
-    stored = everything(tmp_path)
+    stored = everything(guarded, tmp_path)
     found = [one for one in ("90017731", PHONE, ID_CARD, "赵铁柱", "楼道灯坏了", "漏了") if one in stored]
     assert found == []
     assert list((tmp_path / "attachments").iterdir()) == []
@@ -375,10 +368,10 @@ async def test_what_is_closed_for_half_a_year_is_nobodys_any_more(guarded: Town,
     request = await guarded.filed(resident, "楼道灯坏了很多天")
     await guarded.taps(resident, "撤回")
     await guarded.pass_time(days=179)
-    assert "楼道灯坏了很多天" in everything(tmp_path)
+    assert "楼道灯坏了很多天" in everything(guarded, tmp_path)
     await guarded.pass_time(days=3)
     await guarded.pass_time(hours=1)
-    stored = everything(tmp_path)
+    stored = everything(guarded, tmp_path)
     assert [one for one in ("楼道灯坏了很多天", "90017731") if one in stored] == []
     assert list((tmp_path / "attachments").iterdir()) == []
     closed = await guarded.request()

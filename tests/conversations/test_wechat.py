@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 import bot.callbacks
-import bot.passive
 from bot.channels import facts
 from bot.passive import MOST_WAITING, Passive
 from bot.rehearsal import TEMPLATE

@@ -1,10 +1,15 @@
 """The schema on both databases: made new, brought forward from every release, refused where it is newer."""
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -151,3 +156,74 @@ def test_replicas_that_start_together_make_the_tables_once(tmp_path: Path) -> No
     with ThreadPoolExecutor(4) as together:
         assert list(together.map(schema.migrate, [url] * 4, [NOW] * 4)) == [None] * 4
     assert schema.standing(url) is Standing.CURRENT
+
+
+# --- while others work ------------------------------------------------------------------------
+
+# As version 0004 wrote what came in and what goes out.
+_MESSAGE = """INSERT INTO message (channel, external, account, received_at, body, state)
+    VALUES ('telegram', $1, 'a', 1, '', 'waiting') RETURNING id"""
+_CONVERSATION = "INSERT INTO conversation (account) VALUES ('a') ON CONFLICT DO NOTHING"
+_WORK = "INSERT INTO work (message, account, not_before, attempts) VALUES ($1, 'a', 1, 0)"
+_ENQUEUE = """INSERT INTO chat_queue (chat, urgency, next_at, waiting, claim_no) VALUES ($1, 1, 1, true, 0)
+    ON CONFLICT (chat) DO UPDATE SET waiting = true"""
+_SAY = """INSERT INTO notification
+    (id, chat, urgency, state, purpose, template, args, choices, created_at, attempts)
+    VALUES ($1, $2, 1, 0, 'p', 't', '{}', '[]', 1, 0)"""
+
+
+async def _store(connection: asyncpg.Connection, number: int) -> None:
+    async with connection.transaction():
+        message = await connection.fetchval(_MESSAGE, str(number))
+        await connection.execute(_CONVERSATION)
+        await connection.execute(_WORK, message)
+        await connection.execute(_SAY, message, f"c{number % 50}")
+        await connection.execute(_ENQUEUE, f"c{number % 50}")
+
+
+@asynccontextmanager
+async def _connected(url: str, **settings: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""), server_settings=settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_a_server_comes_forward_while_messages_come_in_and_somebody_reads_for_long(
+    tmp_path: Path,
+) -> None:
+    """No store waits longer than a second for a lock: the server would refuse it then."""
+    url, numbers, ready = _server_at("0004", tmp_path), count(1), asyncio.Event()
+
+    async def stores() -> None:
+        async with _connected(url, lock_timeout="1s") as connection:
+            while not ready.is_set():
+                await _store(connection, next(numbers))
+
+    async with asyncio.TaskGroup() as tasks, _connected(url) as looking:
+        intakes = [tasks.create_task(stores()) for _ in range(2)]
+        async with _connected(url) as report, report.transaction():
+            await report.fetchval("SELECT count(*) FROM notification")
+            migrating = tasks.create_task(asyncio.to_thread(schema.migrate, url, NOW))
+            for _ in range(3):  # tries that the report is in the way of
+                await _until(looking, "EXISTS" + _STANDS)
+                await _until(looking, "NOT EXISTS" + _STANDS)
+            assert not migrating.done()
+        await migrating
+        assert not any(one.done() for one in intakes)
+        newest = await looking.fetchval("SELECT max(message) FROM work")
+        await _until(looking, "EXISTS (SELECT FROM work WHERE message > $1)", newest)  # the old one goes on
+        ready.set()
+    assert schema.standing(url) is Standing.CURRENT
+    assert schema._on(Database.at(url), _differences) == []
+
+
+_STANDS = """ (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'ALTER TABLE%' AND wait_event_type = 'Lock')"""
+
+
+async def _until(connection: asyncpg.Connection, condition: str, *values: object) -> None:
+    async with asyncio.timeout(60):
+        while not await connection.fetchval(f"SELECT {condition}", *values):
+            pass
