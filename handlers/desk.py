@@ -94,6 +94,7 @@ class Desk:
         self._cards: dict[str, dict[str, Notification]] = {}
         self._new: set[str] = set()
         self._contents: dict[int, Content] = {}
+        self._once: set[str] = set()  # what this batch has said, or found said, once and for all
         self._numbers: dict[str, tuple[int, deque[int]]] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
         self._reported: dict[Cell, list[ServiceRequest]] = {}
@@ -150,6 +151,9 @@ class Desk:
 
     async def say_once(self, key: str, to: str, template: str, **said: Any) -> None:
         """Say it unless the same was said before under this key."""
+        if key in self._once:
+            return
+        self._once.add(key)
         if not await self.unit.run(queries.already_said, key):
             self.say(to, template, dedupe=key, **said)
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from storage import queries
+from storage.functions import planned_anew
 from storage.tables import (
     Account,
     Chat,
@@ -159,8 +160,9 @@ def claim(session: Session, now: datetime) -> list[Waiting]:
 
     They are this transaction's alone until it ends; accounts that another one has are passed over.
     """
-    accounts = session.connection().scalars(_HEADS, {"now": now}).all()
-    return _of(session, accounts, now)
+    with planned_anew(session.connection()):
+        accounts = session.connection().scalars(_HEADS, {"now": now}).all()
+        return _of(session, accounts, now)
 
 
 def hold(session: Session, messages: Collection[Waiting], now: datetime) -> set[int]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from routing.windows import Chosen, Ledger, Means
 from storage import ledgers, queries
+from storage.functions import planned_anew
 from storage.presence import NAMESPACE
 from storage.tables import (
     Account,
@@ -184,10 +185,14 @@ _HEADS = (
 )
 _LEASE = (
     _queue_table.update()
-    .where(_queue.chat == bindparam("of"))
+    .where(_queue.chat.in_(bindparam("of", expanding=True)))
     .values(lease_until=bindparam("until"), claimed_by=bindparam("by"), claim_no=_queue.claim_no + 1)
 )
-_IN_FLIGHT = _said_table.update().where(_notification.id == bindparam("of")).values(state=SendState.IN_FLIGHT)
+_IN_FLIGHT = (
+    _said_table.update()
+    .where(_notification.id.in_(bindparam("of", expanding=True)))
+    .values(state=SendState.IN_FLIGHT)
+)
 
 
 def claim(
@@ -198,21 +203,19 @@ def claim(
     Only chats last spoken to on that channel, or never. `by` is the number of the process that takes them.
     """
     connection = session.connection()
-    ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
-    chats = {chat: claim_no + 1 for chat, claim_no in ready}
-    if not chats:
-        return []
-    heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all()
+    with planned_anew(connection):
+        ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
+        chats = {chat: claim_no + 1 for chat, claim_no in ready}
+        heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all() if chats else []
+        crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
     _nothing_left(session, chats.keys() - {head.chat for head in heads})
-    chats = {head.chat: chats[head.chat] for head in heads}
-    crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
     if not heads:
         return []
-    connection.execute(_LEASE, [{"of": chat, "until": lease_until, "by": by} for chat in sorted(chats)])
-    taken = [head.id for head in heads] + [said.id for merged in crowded.values() for said in merged]
-    connection.execute(_IN_FLIGHT, [{"of": one} for one in sorted(set(taken))])
+    taken = {head.id for head in heads} | {said.id for merged in crowded.values() for said in merged}
+    connection.execute(_LEASE, {"of": [head.chat for head in heads], "until": lease_until, "by": by})
+    connection.execute(_IN_FLIGHT, {"of": list(taken)})
     edited = {f"account:{head.account}" for head in heads if head.account is not None}
-    addresses = _addresses(session, [*chats, *edited])
+    addresses = _addresses(session, [*(head.chat for head in heads), *edited])
     return [
         _job(tuple(head), chats[head.chat], addresses, tuple(crowded.get(head.chat, ())), channel)
         for head in heads

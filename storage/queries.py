@@ -448,8 +448,12 @@ def said_at(session: Session, chat: str, template: str, most: int) -> list[datet
     return list(session.scalars(query.order_by(Notification.id.desc()).limit(most)))
 
 
+_ALREADY_SAID = select(Notification.id).where(Notification.dedupe == bindparam("key"))
+
+
 def already_said(session: Session, dedupe: str) -> bool:
-    return session.scalar(select(Notification.id).where(Notification.dedupe == dedupe)) is not None
+    """Whether it was said before this batch."""
+    return session.connection().scalar(_ALREADY_SAID, {"key": dedupe}) is not None
 
 
 _queue = cast("Table", ChatQueue.__table__)

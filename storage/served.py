@@ -28,8 +28,6 @@ _PATIENCE = 5.0  # seconds for a connection; whoever waits longer is told that t
 SERVER_SETTINGS = {
     "application_name": "huiyin",
     "timezone": "UTC",
-    # A plan made while a queue was empty is a bad one when it is full.
-    "plan_cache_mode": "force_custom_plan",
     "jit": "off",
     # A process that hangs in the middle of a unit of work must not hold its locks for ever.
     "idle_in_transaction_session_timeout": "30s",
@@ -39,6 +37,9 @@ SERVER_SETTINGS = {
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "3",
 }
+# A plan made while a queue was empty is a bad one when it is full. Planning costs as much as a row does, so
+# only what looks for the next in a queue is planned anew each time.
+ANEW = {"plan_cache_mode": "force_custom_plan"}
 
 
 class ConflictError(Exception):
@@ -56,7 +57,7 @@ def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -
             "timeout": _PATIENCE,
             "command_timeout": 60,
             "prepared_statement_cache_size": 500,
-            "server_settings": SERVER_SETTINGS,
+            "server_settings": SERVER_SETTINGS | (ANEW if reads else {}),
         },
         **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
         **ENGINE,
