@@ -296,10 +296,10 @@ class Dispatcher:
     async def _set_aside(self, item: _Item, error: Exception) -> None:
         """Keep it for later, apologise once, give up after a few tries; the others go on meanwhile.
 
-        Raises the error where the database is away, or others are at the same rows again and again:
-        everything waits where it is, and nobody hears of it.
+        Raises the error where the database is away: everything waits where it is, and nobody hears of it.
+        Nor do they hear where others were at the same rows again and again; it is tried again all the same.
         """
-        if is_away(error) or is_conflict(error):
+        if is_away(error):
             raise error
         attempts = item.waiting.attempts + 1
         log.error("message failed", message=item.waiting.message, attempts=attempts, exc_info=error)
@@ -314,7 +314,7 @@ class Dispatcher:
                 return
             later = self._clock.now() + timedelta(seconds=4**attempts)
             await unit.run(inbox.set_aside, item.waiting.message, attempts, later)
-            if item.message is not None and item.message.private:
+            if item.message is not None and item.message.private and not is_conflict(error):
                 desk = Desk(unit, office, self._vault, self._clock.now())
                 known = await self._known(unit, [item.message])
                 account = self._account(desk, item.message.channel, item.message.sender, known)

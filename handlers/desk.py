@@ -32,11 +32,15 @@ from storage.tables import (
 
 
 class Urgency(IntEnum):
+    """What goes out first where not all can go at once. What is ordinary to staff is STAFF: they act on it."""
+
     URGENT = 0
-    ORDINARY = 1
-    DIGEST = 2
+    STAFF = 1
+    ORDINARY = 2
+    DIGEST = 3
 
 
+_STAFF = ("member:", "chat:")  # how the recipients among them begin
 _CAN_BE_EDITED = (SendState.IN_FLIGHT, SendState.SENT)
 
 
@@ -124,7 +128,7 @@ class Desk:
         said = Notification(
             id=new_id(),
             chat=to,
-            urgency=urgency,
+            urgency=Urgency.STAFF if urgency is Urgency.ORDINARY and to.startswith(_STAFF) else urgency,
             state=SendState.WAITING,
             purpose=purpose or template,
             subject=subject,

@@ -19,7 +19,7 @@ from storage.tables import (
     Work,
 )
 
-URGENCIES = ("urgent", "ordinary", "digest")
+URGENCIES = ("urgent", "staff", "ordinary", "digest")
 
 
 @dataclass(frozen=True, slots=True)

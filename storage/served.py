@@ -30,7 +30,7 @@ SERVER_SETTINGS = {
     "timezone": "UTC",
     "jit": "off",
     # A process that hangs in the middle of a unit of work must not hold its locks for ever.
-    "idle_in_transaction_session_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
     # The network to this process is gone: its locks are free after some nine seconds.
     "tcp_keepalives_idle": "3",
