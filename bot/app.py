@@ -262,12 +262,13 @@ class App:
 
     async def _leads(self, what: str) -> bool:
         """Whether this process fires what is due. Whoever begins with it sets what the office does again."""
-        led, self._led = self._led, await self.presence.leads(what)
-        if self._led and not led:
+        leads = await self.presence.leads(what)
+        if leads and not self._led:
             await self.store.write(privacy.make_ready, self.clock.now())
             await self.store.write(directory.review, self.clock.now())
             await self.ticker.arm()
-        return self._led
+        self._led = leads
+        return leads
 
     async def _look_at_office(self) -> None:
         await asyncio.sleep(_LOOK_AT_OFFICE)
@@ -291,11 +292,11 @@ class App:
         if not self.part.takes_in:
             self.health.well("telegram")
             await asyncio.Event().wait()
-        await telegram.publish_commands(self.offices.current.texts.menu())
         if settings.mode is TelegramMode.POLLING:
             self.health.well("telegram")
             await self._poll(telegram)
             return
+        await telegram.publish_commands(self.offices.current.texts.menu())
         secret = settings.webhook_secret.get_secret_value()
         if not await telegram.set_webhook(settings.webhook_url, secret):
             raise ConnectionError("the platform did not take the webhook")
@@ -311,13 +312,15 @@ class App:
             return
         self.health.note("polling", "")
         log.info("polling", channel=telegram.name)
+        await telegram.publish_commands(self.offices.current.texts.menu())
         polling = asyncio.create_task(telegram.poll(lambda body: self.intake.receive(telegram, body)))
         try:
-            while not polling.done() and await self.presence.leads("polling"):
-                await asyncio.wait({polling}, timeout=_LOOK_AT_OTHERS)
+            while await self.presence.leads("polling"):
+                if (await asyncio.wait({polling}, timeout=_LOOK_AT_OTHERS))[0]:
+                    await polling  # it never ends by itself but for an error
         finally:
             polling.cancel()
-        await polling
+            await asyncio.wait({polling})
 
     # --- running until nothing is left --------------------------------------------------------
 

@@ -32,7 +32,7 @@ from storage.tables import (
 
 
 class Urgency(IntEnum):
-    """What goes out first where not all can go at once. What is ordinary to staff is STAFF: they act on it."""
+    """What goes out first where not all can go at once. What is ordinary is STAFF to those who act on it."""
 
     URGENT = 0
     STAFF = 1

@@ -113,15 +113,15 @@ class Served:
         await asyncio.to_thread(self.redis.start)
 
 
-async def prepare(database: Database, roster: Roster) -> list[str]:
-    """The tables and the roster; returns the tokens of all buildings."""
+async def prepare(url: str, roster: Roster) -> dict[str, str]:
+    """The tables and the roster; returns the token of each building."""
     now, zone = datetime.now(UTC), load_limits(DEFAULTS / "limits.yaml").zone
-    await asyncio.to_thread(schema.migrate, database.url, now)
-    store = Store(database.url)
+    await asyncio.to_thread(schema.migrate, url, now)
+    store = Store(url)
     try:
         await store.write(load_roster, roster, "chaos", Vault(KEY), zone, now, "chaos")
         buildings = [area.code for area in roster.areas if area.kind is AreaKind.BUILDING]
-        return [await store.write(token_of, code, now) for code in buildings]
+        return {code: await store.write(token_of, code, now) for code in buildings}
     finally:
         await store.close()
 

@@ -69,7 +69,7 @@ async def run(
     Raises TimeoutError where a process does not come back.
     """
     roster = read_roster(DEFAULTS / "roster.yaml")
-    tokens = await prepare(database, roster)
+    tokens = list((await prepare(database.url, roster)).values())
     async with _town(database, folder, roles, seed) as (trouble, record, sandbox):
         trouble.crowd = await gather(sandbox, trouble.world, roster, tokens, seed, residents)
         await _harmed(trouble, record, seed, kills, until)
