@@ -17,6 +17,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("lives_on", databases.BACKENDS, indirect=True)
 
 
+def pytest_sessionfinish() -> None:
+    databases.forget()
+
+
 @pytest.fixture(autouse=True)
 def lives_on(request: pytest.FixtureRequest) -> Iterator[None]:
     databases.chosen = getattr(request, "param", databases.DEFAULT)

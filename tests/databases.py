@@ -24,6 +24,7 @@ DEFAULT = named or "sqlite"
 chosen = DEFAULT  # what a town lives on that does not say it
 _PREFIX = f"huiyin_tests_{os.getpid()}"  # on a server that others may use too
 _numbers = itertools.count(1)
+_on_loan: list[str] = []
 
 
 def fresh(backend: str, folder: Path) -> str:
@@ -44,8 +45,14 @@ def bare(backend: str, folder: Path, like: str = "") -> str:
 def _made(name: str, like: str = "") -> str:
     server().sql(f"CREATE DATABASE {name} {like}")
     if not isinstance(server(), Postgres):  # others are on it, and it goes on
-        atexit.register(server().sql, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", quiet=True)
+        _on_loan.append(name)
     return server().url(name)
+
+
+def forget() -> None:
+    """Take away what was made on a server that is not ours."""
+    while _on_loan:
+        server().sql(f"DROP DATABASE IF EXISTS {_on_loan.pop()} WITH (FORCE)", quiet=True)
 
 
 def beside(backend: str) -> str:
