@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test chaos check bench accuracy fuzz
+.PHONY: install demo test test-postgresql chaos check bench accuracy fuzz
 
 install: $(VENV)/installed
 
@@ -24,6 +24,10 @@ demo: install
 
 test: install
 	@$(BIN)/python -m pytest -n 2
+
+# All conversations on PostgreSQL and Redis, of which `make test` runs those that touch the storage's seams.
+test-postgresql: install
+	@HUIYIN_TESTS_ON=postgresql $(BIN)/python -m pytest -n 2 tests/conversations
 
 # make chaos SEED=7 KILLS=20 MINUTES=5 BACKEND=postgres WORKERS=2
 chaos: install

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from tests import databases
+from tests.services import Postgres
 from tests.town import Town
 
 
@@ -37,6 +38,8 @@ def held(file: Path) -> Iterator[None]:
 @contextmanager
 def _stopped() -> Iterator[None]:
     server = databases.server()
+    if not isinstance(server, Postgres):
+        raise TypeError("a test that stops the database needs one of its own, not HUIYIN_TEST_DATABASE_URL")
     server.stop()
     try:
         yield

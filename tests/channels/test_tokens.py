@@ -36,7 +36,7 @@ class Platform:
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
-    with services.redis() as url:
+    with services.any_redis() as url:
         yield url
 
 

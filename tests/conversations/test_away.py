@@ -28,6 +28,7 @@ from tests.test_spool import no_file_above
 from tests.town import GROUP, Town, town
 
 __all__ = ["hand_page"]
+pytestmark = pytest.mark.both
 LATE, DANGER = "晚一点回您", "请马上拨110"
 _updates = iter(range(70_000, 80_000))
 

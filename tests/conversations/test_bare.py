@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.clock import Clock
 from bot.rehearsal import rehearsal
 from bot.settings import Settings
@@ -9,6 +11,7 @@ from tests import databases
 from tests.town import MORNING, Town
 
 
+@pytest.mark.both
 async def test_without_a_roster_a_report_is_filed_and_answered(tmp_path: Path) -> None:
     database = databases.fresh(databases.chosen, tmp_path)
     async with rehearsal(tmp_path, Clock(MORNING), Settings(), database=database) as here:

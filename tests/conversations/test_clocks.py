@@ -291,6 +291,7 @@ async def test_a_pause_lasts_seven_days_in_all(yueshi: Town) -> None:
     assert request.paused_seconds == 7 * 24 * 3600
 
 
+@pytest.mark.both
 async def test_hard_case_resident_silent_to_a_question(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     (member,) = await yueshi.staff(1001)
@@ -384,6 +385,7 @@ async def test_a_plan_has_a_day_and_comes_back_on_it(yueshi: Town) -> None:
     assert "接着办" in (await yueshi.last(resident)).text
 
 
+@pytest.mark.both
 async def test_a_referral_is_received_or_comes_back(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     _, street, *_ = await yueshi.officials()
@@ -508,6 +510,7 @@ async def test_at25_after_an_outage_everything_is_caught_up_in_order_without_a_f
     assert "result" in await _waiting(yueshi)
 
 
+@pytest.mark.both
 async def test_at25_due_times_are_stored_and_fire_once_however_many_look(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     member, group = await yueshi.staff(1001, 1101)

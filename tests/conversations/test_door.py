@@ -244,6 +244,7 @@ async def test_40_other_channels_room_is_not_telegrams(everywhere: Town) -> None
     assert not [person.id for person in people if (await person.sees())[-1].is_me]
 
 
+@pytest.mark.both
 async def test_hard_case_duplicate_delivery_and_outage_one_answer(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     message = {

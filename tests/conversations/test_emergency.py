@@ -14,6 +14,7 @@ from tests.town import Town
     ],
     ids=["fire", "gas", "medical"],
 )
+@pytest.mark.both
 async def test_hard_case_fire_gas_medical_the_first_words_save(
     yueshi: Town, text: str, first: str, category: str
 ) -> None:

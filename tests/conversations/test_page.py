@@ -484,6 +484,7 @@ async def test_every_field_has_a_label_and_every_button_is_large(phone: Browser)
 # --- when the store is away -------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_what_cannot_be_stored_stays_in_the_form(yueshi: Town, phone: Browser) -> None:
     await phone.scans("YS-1-3")
     for _ in ("at the door", "on the private page"):
@@ -497,6 +498,7 @@ async def test_what_cannot_be_stored_stays_in_the_form(yueshi: Town, phone: Brow
         assert "“楼道灯坏了”" in (await phone.writes(refused.writing.typed)).text
 
 
+@pytest.mark.both
 async def test_with_the_database_away_there_is_still_a_page(yueshi: Town, phone: Browser) -> None:
     url = f"{phone.base}/q/{await yueshi.token('YS-1-3')}"
     database = yueshi.app.settings.database_url

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from bot.joining import make_codes
 from bot.roster import MemberRow, Roster, read_roster
 from bot.sandbox.people import Person
@@ -233,6 +235,7 @@ async def test_hard_case_a_post_that_nobody_holds_is_covered_and_its_chiefs_hear
     assert await texts(group, "第一网格的邻长现在没人担任")
 
 
+@pytest.mark.both
 async def test_at67_hard_case_complaint_goes_past_whom_it_may_be_about(yueshi: Town) -> None:
     await loaded(yueshi, WITH_SUPERVISORS)
     grid, first, second = await yueshi.staff(1001, 2101, 2102)
@@ -268,6 +271,7 @@ async def send_back(yueshi: Town, person: Person) -> None:
     await yueshi.says(person, "这是物业管的灯")
 
 
+@pytest.mark.both
 async def test_at75_a_clerk_reads_the_three_reasons_that_weighed_most(yueshi: Town) -> None:
     night = {"weekdays": [1, 2, 3, 4, 5, 6, 7], "from": "08:00", "to": "20:00"}
     await loaded(

@@ -287,6 +287,7 @@ async def test_unsealing_takes_two_people_and_then_shows_what_it_is(guarded: Tow
 # --- forgotten --------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_at71_after_deletion_nothing_of_a_person_is_found_anywhere(
     guarded: Town, tmp_path: Path
 ) -> None:
@@ -361,6 +362,7 @@ async def test_my_data_lists_what_was_said_and_what_came_of_it(guarded: Town) ->
 # --- in time ----------------------------------------------------------------------------------
 
 
+@pytest.mark.both
 async def test_what_is_closed_for_half_a_year_is_nobodys_any_more(guarded: Town, tmp_path: Path) -> None:
     resident = await guarded.at_home(90017731)
     await resident.sends_photo("照片")

@@ -278,6 +278,7 @@ async def test_a_photo_that_cannot_be_fetched_is_reported_to_staff(yueshi: Town)
     ["路灯坏了" * 1250, "😀😀灯坏了😀", "<b>路灯坏了</b> & </b>", "灯坏了]]>", "‮灯坏了‏", "灯坏了\u0000"],
     ids=["5000 characters", "emoji", "html", "cdata", "right-to-left", "nul"],
 )
+@pytest.mark.both
 async def test_strange_texts_are_stored_as_they_are_and_shown_whole(yueshi: Town, text: str) -> None:
     resident = await yueshi.at_home()
     await yueshi.says(resident, text)
@@ -288,6 +289,7 @@ async def test_strange_texts_are_stored_as_they_are_and_shown_whole(yueshi: Town
     assert kept.replace("\n", "") == text.replace("\u0000", "")
 
 
+@pytest.mark.both
 async def test_two_messages_at_once_keep_their_order(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     for number in range(8):

@@ -219,6 +219,7 @@ async def test_urging_reaches_the_handler_once_a_day(yueshi: Town) -> None:
     assert len([one for one in await member.sees() if "居民在催" in one.text]) == 2
 
 
+@pytest.mark.both
 async def test_withdrawing_ends_it_for_everybody(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     member, chief = await yueshi.staff(1001, 1101)
@@ -229,6 +230,7 @@ async def test_withdrawing_ends_it_for_everybody(yueshi: Town) -> None:
     assert "已撤回" in (await yueshi.last(chief, GROUP)).text
 
 
+@pytest.mark.both
 async def test_at52_an_ended_appointment_gets_no_card_and_the_next_in_line_does(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     member, desk, office = await yueshi.staff(1001, 2001, 2002)
@@ -299,6 +301,7 @@ async def test_trouble_on_the_way_delays_and_loses_nothing(yueshi: Town, kind: s
     assert len(cards) == 1
 
 
+@pytest.mark.both
 async def test_a_lost_answer_is_repeated_once_and_says_so(yueshi: Town) -> None:
     resident = await yueshi.at_home()
     (member,) = await yueshi.staff(1001)

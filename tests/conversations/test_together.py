@@ -113,6 +113,7 @@ async def test_only_the_same_kind_in_the_same_place_is_asked_about(
     assert (JOIN in (await yueshi.last(second)).labels) is asked
 
 
+@pytest.mark.both
 async def test_fifty_metres_count_as_one_place(yueshi: Town) -> None:
     first, near, far = [await yueshi.person(9001 + one) for one in range(3)]
     for one, east in ((first, 0.0), (near, 0.0003), (far, 0.0004)):  # 0, 43 and 58 metres
@@ -132,6 +133,7 @@ async def test_personal_matters_are_never_compared(yueshi: Town) -> None:
     assert (await yueshi.last(second)).labels[0] == "提交"
 
 
+@pytest.mark.both
 async def test_ones_own_open_request_is_added_to(yueshi: Town) -> None:
     (resident,) = await at_home(yueshi, 1)
     await yueshi.filed(resident, NO_WATER)
