@@ -31,6 +31,7 @@ class Sizes:
     burst_seconds: float
     bursts: tuple[tuple[int, float], ...]  # requests at once, and how long they are watched
     due: int
+    flood: int
     stored: tuple[
         int, ...
     ]  # requests in the databases of the growth row; the first is what others are held to
@@ -51,6 +52,7 @@ FULL = Sizes(
     burst_seconds=60,
     bursts=((200, 60), (2_000, 300)),
     due=10_000,
+    flood=50_000,
     stored=(1_000, 100_000, 1_000_000),
     accounts=(100, 100_000),
     growth_repetitions=3,
@@ -68,6 +70,7 @@ QUICK = Sizes(
     burst_seconds=6,
     bursts=((40, 20),),
     due=1_000,
+    flood=2_000,
     stored=(100, 1_000),
     accounts=(100, 1_000),
     growth_repetitions=1,

@@ -8,6 +8,7 @@ from tests.bench.clocks import clocks
 from tests.bench.common import Bench, Sizes
 from tests.bench.costs import costs
 from tests.bench.door import door, wire
+from tests.bench.flood import flood
 from tests.bench.growth import growth, growth_steps
 from tests.bench.limits import pacing, start
 from tests.bench.path import SIDES, path
@@ -31,6 +32,7 @@ ROWS = {
     "path": Row(path, lambda sizes: (len(SIDES) + 1) * sizes.repetitions),
     "pacing": Row(pacing, lambda _: 1),
     "bursts": Row(bursts, lambda sizes: len(sizes.bursts)),
+    "flood": Row(flood, lambda _: 1),
     "start": Row(start, lambda sizes: sizes.repetitions),
     "clocks": Row(clocks, lambda sizes: sizes.repetitions),
     "route": Row(route, lambda _: 1),
