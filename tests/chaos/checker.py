@@ -223,6 +223,8 @@ def _replays(case: _Case) -> Iterator[str]:
 def _true(case: _Case) -> Iterator[str]:
     """Nobody is told of a step before it is in the history, nor of a matter that is not theirs."""
     joined = {(row["request"], row["resident"]) for row in case.rows("endorsement")}
+    # Whoever reported it has left it to a neighbour who waits too.
+    handed_on = {key for key, lines in case.history.items() if any(one["event"] == "leave" for one in lines)}
     for one in case.found.record.by_bot():
         for pattern, events in _TOLD if one.chat in case.people else ():
             for number in pattern.findall(one.text):
@@ -230,7 +232,8 @@ def _true(case: _Case) -> Iterator[str]:
                 if request is None:
                     continue  # the rule of numbers says so
                 resident = case.users[one.chat]["resident"]
-                if resident != request["resident"] and (request["id"], resident) not in joined:
+                theirs = resident == request["resident"] or (request["id"], resident) in joined
+                if not theirs and request["id"] not in handed_on:
                     yield f"{one.chat} was told of {number}, which is somebody else's"
                 at = one.at.timestamp() * 1_000_000 + 1
                 lines = case.history[request["id"]]
