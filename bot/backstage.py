@@ -52,7 +52,7 @@ class Backstage:
         shutil.rmtree(self.files, ignore_errors=True)
         self.files.mkdir(mode=0o700)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._store.close()
 
     async def prepare(self, base_url: str, channels: Channels) -> dict[str, Any]:

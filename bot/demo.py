@@ -131,7 +131,7 @@ async def _show(port: int, folder: Path) -> None:
         print("Stop with Ctrl+C.", flush=True)  # noqa: T201
         channels = _channels(token, official, company, running.base_url)
         demo.backstage = await asyncio.to_thread(_backstage, folder, clock)
-        with contextlib.closing(demo.backstage):
+        async with contextlib.aclosing(demo.backstage):
             demo.cast = await demo.backstage.prepare(running.base_url, channels)
             environment = _environment(demo.backstage, running.base_url, product, channels)
             await _play(demo, app, environment, folder / "demo.log")

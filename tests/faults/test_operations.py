@@ -61,7 +61,7 @@ def _env(folder: Path, api: str) -> tuple[dict[str, str], int]:
 async def _metrics_are_apart(ops: int, public: int) -> None:
     status, told = await _status(ops, "metrics")
     assert status == 200
-    assert 'huiyin_card_seconds_count{urgency="ordinary"} ' in told
+    assert 'huiyin_card_seconds_count{urgency="staff"} ' in told
     assert "process_resident_memory_bytes" in told
     assert [(await _status(ops, path))[0] for path in ("healthz", "readyz", "ops.json")] == [200, 200, 200]
     assert [(await _status(public, path))[0] for path in ("metrics", "ops.json")] == [404, 404]

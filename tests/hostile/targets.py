@@ -53,7 +53,7 @@ from bot.settings import DEFAULTS, ConfigError, Wechat, Wecom, load_settings
 from bot.texts import load_texts
 from bot.together import load_together
 from bot.wechat_menu import load_menu
-from handlers.messages import Button, Channel, Outgoing, UnreadableError
+from handlers.messages import Button, Channel, Envelope, Outgoing, UnreadableError
 from storage.secrets import Vault
 from storage.tables import Base
 
@@ -94,7 +94,9 @@ class Target:
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """Every text in values of values."""
+    """Every text in values of values that may be stored."""
+    if isinstance(value, Envelope):
+        value = dataclasses.replace(value, words="")  # only listened to, at the door
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
