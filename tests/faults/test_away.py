@@ -10,10 +10,8 @@ import aiohttp
 
 from bot.sandbox.people import Sandbox
 from tests.away import held
-from tests.faults.test_kill import SOON, prepared, sandbox, stored
+from tests.faults.test_kill import SOON, prepared, stored
 from tests.process import environment, free_port, product
-
-__all__ = ["sandbox"]
 
 
 async def test_what_was_spooled_survives_a_kill(tmp_path: Path, sandbox: Sandbox) -> None:

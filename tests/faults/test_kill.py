@@ -3,39 +3,26 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select
 
-from bot.clock import Clock
 from bot.codes import token_of
 from bot.limits import load_limits
 from bot.roster import load_roster, read_roster
 from bot.sandbox.faults import FaultKind
 from bot.sandbox.people import Sandbox
-from bot.sandbox.server import BotSpec, build, serve
 from bot.settings import DEFAULTS
 from routing.organisation import AreaKind
 from storage import queries, schema
 from storage.secrets import Vault
 from storage.store import Store
 from storage.tables import ServiceRequest, Work
-from tests.process import KEY, TOKEN, environment, free_port, product
+from tests.process import KEY, environment, free_port, product
 from tests.town import assert_replays
 
 SOON = 20.0
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with (
-        serve(build(Clock(), [BotSpec(TOKEN, "huiyin_bot", "回音")])) as running,
-        Sandbox(running.base_url) as client,
-    ):
-        yield client
 
 
 async def prepared(folder: Path) -> str:

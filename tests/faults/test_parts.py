@@ -7,29 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
-from bot.clock import Clock
 from bot.roster import read_roster
 from bot.sandbox.people import Sandbox
-from bot.sandbox.server import BotSpec, build, serve
 from bot.settings import DEFAULTS
 from tests import databases
 from tests.chaos.cluster import Cluster, Running
 from tests.chaos.database import prepare
-from tests.process import TOKEN, environment, free_port, huiyin
+from tests.process import environment, free_port, huiyin
 from tests.services import valkey
 
 SOON = 20.0
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with (
-        serve(build(Clock(), [BotSpec(TOKEN, "huiyin_bot", "回音")])) as running,
-        Sandbox(running.base_url) as client,
-    ):
-        yield client
 
 
 @asynccontextmanager
