@@ -1,5 +1,6 @@
 """What an office has decided: its people and places, rules, texts, limits, roles, manners, as one value."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from routing.rhythm import Schedule
 from routing.roles import Roles
 from routing.rules import Leaf, Rules
 
+_PRESSED = re.compile("[0-9a-z]+:[a-z_]+")  # the data of a button: no words that need to be read
 _DANGER = "danger"  # what [有危险] chooses, and 危险 commands
 _REMEMBERED = 1000  # texts of people who are reporting just now
 _HIGH = {AreaKind.STREET, AreaKind.COMMUNITY}
@@ -103,8 +105,9 @@ class Office:
 
     def may_be_danger(self, words: str) -> bool:
         """Of what was written, or of the data of a pressed button: whether somebody may be in danger."""
-        pressed = words.partition(":")[2] == _DANGER or self.texts.command(words) == _DANGER
-        return pressed or self.decide(words).danger is not Danger.NONE
+        if _PRESSED.fullmatch(words):
+            return words.endswith(f":{_DANGER}")
+        return self.texts.command(words) == _DANGER or self.decide(words).danger is not Danger.NONE
 
     @cached_property
     def spot(self) -> Callable[[str, str | None], Spot]:

@@ -290,6 +290,8 @@ def _best(left: list[int], above: int) -> Ranked:
 
 def _backed(left: list[int], evidence: _Evidence, rules: Rules) -> list[int]:
     """Where more is said against every category than for it: those that anything is said for at all."""
+    if not evidence.said:
+        return [0] * len(left)
     return [
         score if any(weight > 0 for weight, _ in _said_about(owner, evidence, rules)) else 0
         for owner, score in enumerate(left)
