@@ -93,7 +93,10 @@ def _lines(grown: Mapping[str, Sequence[Point]], top: int) -> str:
         _text(scale.x(count), scale.bottom + 20, f"{count:,.0f}", "middle", _SMALL)
         for count in _counts(points)
     ]
-    lines = [_line(kind, [(scale.x(x), scale.y(y)) for x, y in sorted(line)]) for kind, line in grown.items()]
+    lines = [
+        _line(kind, [(scale.x(x), scale.y(y)) for x, y in sorted(line)], beside)
+        for (kind, line), beside in zip(grown.items(), _BESIDE, strict=False)
+    ]
     return title + _grid(scale) + "".join(marks + lines)
 
 
@@ -135,10 +138,13 @@ def _grid(scale: _Scale) -> str:
     return "".join(parts)
 
 
-def _line(kind: str, points: Sequence[Point]) -> str:
+_BESIDE = (22, -12)  # one name below its line, the other above: they may end at the same rate
+
+
+def _line(kind: str, points: Sequence[Point], beside: int) -> str:
     colour = _colour(kind)
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>\n' for x, y in points)
     x, y = points[-1]
-    label = _text(x + 10, y + 5, kind, extra=f' fill="{colour}"')
+    label = _text(x + 10, y + beside, kind, extra=f' fill="{colour}"')
     return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>\n{dots}{label}'

@@ -85,12 +85,18 @@ async def _measured(bench: Bench, side: Side, server: Running, people: Residents
 
 
 async def saturated(people: Residents, count: int, most_seconds: float) -> tuple[float, int]:
-    """Requests a second with so many residents at once, and how many they were. Raises TimeoutError."""
+    """Requests a second with so many residents at once, and how many they were.
+
+    Raises TimeoutError where none was done, and RuntimeError where somebody was answered what no resident of
+    the bench knows: they would wait for ever, and so would the rate.
+    """
     before, begun = len(people.done), time.perf_counter()
     await people.closed_loop(count, AT_ONCE, most_seconds)
     done = len(people.done) - before
     if not done:
         raise TimeoutError("not one request was done")
+    if people.errors:
+        raise RuntimeError(f"{people.errors} answers that the bench's residents do not know")
     return done / (time.perf_counter() - begun), done
 
 

@@ -81,6 +81,10 @@ def tap_update(user: int, data: str) -> bytes:
     return json.dumps({"update_id": number, "callback_query": query}).encode()
 
 
+# What files a report: as it stands, as no matter of the neighbour's, as not solved by what was done.
+FILES = ("提交", "不是", "还没好，重新办")
+
+
 # --- residents ---------------------------------------------------------------------------------
 
 
@@ -201,7 +205,7 @@ class Residents:
     def _seen(self, at: float, method: str, call: Call) -> None:
         chat = int(call.chat_id)
         if method == "sendMessage" and (report := self._open.get(chat)) and not report.card:
-            offer = call.button("提交") or call.button("不是")  # not the matter that a neighbour reported
+            offer = next(filter(None, map(call.button, FILES)), None)
             if offer is None:
                 self.errors += 1
                 return
