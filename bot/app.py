@@ -64,6 +64,7 @@ _LOOK_AGAIN_SERVED = timedelta(seconds=1)  # for what other processes have made
 _LOOK_AGAIN_UNTOLD = timedelta(seconds=0.2)  # where no bell tells of what others have stored
 _LOOK_AT_OTHERS = 1.0
 _LOOK_AT_OFFICE = 1.0
+_FORWARD = 0.5  # seconds between two portions of what somebody floods us with
 _GATHER = 0.002  # seconds in which finished sends are gathered, so that they share one commit
 _AFTER_ERROR = 1.0
 # These go round often; fetching and listening take long.
@@ -184,7 +185,7 @@ class App:
         }
         if self.part.works:
             loops |= {"dispatcher": self._dispatch, "outbox": self._send}
-            loops |= {"clock": self._tick, "media": self._fetch}
+            loops |= {"clock": self._tick, "media": self._fetch, "flood": self._bring_forward}
         if self.part.works and self.served:
             loops["others"] = self._free_orphans
         if self.bell is not None:
@@ -220,8 +221,13 @@ class App:
         self.intake.stored.clear()
         if await self.dispatcher.step():
             self.outbox.wake.set()
-        else:
+        if not self.dispatcher.full:
             await self.clock.wait(self.intake.stored, self.clock.now() + self._look_again)
+
+    async def _bring_forward(self) -> None:
+        await asyncio.sleep(_FORWARD)
+        if await self.dispatcher.bring_forward():
+            self.intake.stored.set()
 
     @property
     def _look_again(self) -> timedelta:
@@ -234,7 +240,8 @@ class App:
         if self.outbox.busy:
             await asyncio.sleep(_GATHER)
         self.outbox.wake.clear()
-        if not await self.outbox.step():
+        await self.outbox.step()
+        if not self.outbox.more:
             await self._rest(self.outbox.wake, self.outbox.next_due)
 
     async def _tick(self) -> None:
@@ -331,7 +338,7 @@ class App:
             await self.intake.drain()
             await self._leads("clock")
             steps: tuple[_Loop, ...] = (self.dispatcher, self.ticker, self.media, self.outbox)
-            done = [await loop.step() for loop in steps]
+            done = [await loop.step() for loop in steps] + [await self.dispatcher.bring_forward()]
             await self.outbox.settle()
             if not any(done) and not self.outbox.busy:
                 return

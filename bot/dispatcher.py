@@ -1,6 +1,7 @@
 """Hands every stored message to its handler, account by account in order, a batch in one transaction."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,6 +63,7 @@ class Dispatcher:
         clock: Clock,
     ) -> None:
         self.pictured = asyncio.Event()
+        self.full = False
         self._passive = passive
         self._store = store
         self._vault = vault
@@ -70,7 +72,10 @@ class Dispatcher:
         self._clock = clock
 
     async def step(self) -> int:
-        """Handle what waits, at most one batch; returns how many messages that was."""
+        """Handle what waits, at most one batch; returns how many messages that was.
+
+        Only after a batch that was `full` more may be waiting that nobody has been woken for.
+        """
         items: list[_Item] = []
         began = perf_counter()
         try:
@@ -78,17 +83,22 @@ class Dispatcher:
                 waiting = await unit.run(inbox.claim, self._clock.now())
                 items = [_Item(one, self._read(one)) for one in waiting]
                 answers = await self._handle(unit, items) if items else []
-                spare = len({one.account for one in waiting}) < inbox.ACCOUNTS_AT_ONCE
-                moved = await unit.run(inbox.bring_forward) if spare else 0
         except Exception:
             if not items:
                 raise
             await in_halves(items, self._again, self._set_aside)
+            self.full = True
             return len(items)
         if items:
             metrics.batching.observe(perf_counter() - began)
         await self._tell(items, answers)
-        return len(items) + moved
+        each = Counter(item.waiting.account for item in items)
+        self.full = len(each) == inbox.ACCOUNTS_AT_ONCE or inbox.MESSAGES_EACH in each.values()
+        return len(items)
+
+    async def bring_forward(self) -> int:
+        """The next messages of those who flood join the others'; returns how many."""
+        return await self._store.write(inbox.bring_forward)
 
     async def _again(self, items: Sequence[_Item]) -> None:
         """The same in a transaction of its own, but for what another process has meanwhile."""
@@ -113,6 +123,9 @@ class Dispatcher:
         desk = Desk(unit, self._offices.current, self._vault, self._clock.now())
         readable = [(item.waiting, item.message) for item in items if item.message is not None]
         known = await self._known(unit, [message for _, message in readable])
+        unit.holds(
+            known.conversations[one.account] for one, _ in readable if one.account in known.conversations
+        )
         desk.knows(known.cards)
         await self._foresee(desk, [message for _, message in readable], known)
         answers: list[_Answer] = []
@@ -190,21 +203,24 @@ class Dispatcher:
             self._vault.lookup(one.channel, address) for one in messages for address in (one.sender, one.chat)
         }
         offers = {offer for one in messages if (offer := _offer_id(one.tapped)) is not None}
-        return await unit.run(inbox.known, lookups, offers)
+        rooms = {self._vault.lookup(one.channel, one.chat) for one in messages if not one.private}
+        return await unit.run(inbox.known, lookups, rooms, offers)
 
     async def _foresee(self, desk: Desk, messages: Sequence[InboundMessage], known: Known) -> None:
         """Ask once for all what the drafts of this batch will be compared with."""
         cells: set[Cell] = set()
         requests: set[int] = set()
+        filing: Counter[str] = Counter()
         for message in messages:
             if message.private and message.kind in (Kind.TEXT, Kind.TAP):
                 lookup = self._vault.lookup(message.channel, message.sender)
                 account, talk = known.accounts.get(lookup), known.conversations.get(lookup)
                 resident = known.residents.get(account.resident or 0) if account else None
-                where, about = report.foreseen(message, talk or Conversation(), resident, desk.office)
-                cells.update(where)
-                requests.update(about)
-        await desk.foresee(cells, requests, known.residents.keys())
+                guess = report.foreseen(message, talk or Conversation(), resident, desk.office)
+                cells.update(guess.cells)
+                requests.update(guess.requests)
+                filing.update([guess.community] if guess.community else [])
+        await desk.foresee(cells, requests, known.residents.keys(), filing)
 
     # --- one message's turn -------------------------------------------------------------------
 

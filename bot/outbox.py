@@ -96,6 +96,7 @@ class Outbox:
         clock: Clock,
     ) -> None:
         self.wake = asyncio.Event()
+        self.more = False  # whether all was claimed that might be, so that more may be ready
         self._store = store
         self._vault = vault
         self._offices = offices
@@ -133,6 +134,7 @@ class Outbox:
         if marks:
             outbox.mark(session, marks, now)
         jobs: list[Job] = []
+        self.more = False
         left, taken = outbox.paces(session), dict[str, float]()
         for channel, pacing in self._pacing.items():
             bucket = Bucket(pacing.per_bot, left.get(channel), now)
@@ -140,6 +142,7 @@ class Outbox:
             if room > 0:
                 found = outbox.claim(session, now, now + LEASE, self._room_on(channel, room), channel, by)
                 jobs += found
+                self.more = self.more or len(found) == room
                 bucket.take(len(found))
                 taken |= {channel: bucket.level} if found else {}
             self._rested[channel] = now + bucket.pause
@@ -172,7 +175,9 @@ class Outbox:
             await self._store.write(outbox.mark, marks, self._clock.now())
 
     async def next_due(self) -> datetime | None:
-        """When there may be something to send again; None where nothing waits."""
+        """When there may be something to send again; None where nothing waits, or a send must end first."""
+        if len(self._sending) >= self._at_once:
+            return None
         due = await self._store.read(outbox.next_due)
         return min((max(at, self._ready_at(channel)) for channel, at in due.items()), default=None)
 

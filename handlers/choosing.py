@@ -122,20 +122,20 @@ async def _facts(
 # --- what people should know ---------------------------------------------------------------------
 
 
-async def tell_office(desk: Desk, request: ServiceRequest, choice: Choice) -> None:
+def tell_office(desk: Desk, request: ServiceRequest, choice: Choice) -> None:
     """What the choice met that people should know: a vacant post, a chief who is asked too much."""
     if choice.vacancy is not None:
-        await _tell_vacancy(desk, request, choice.vacancy)
+        _tell_vacancy(desk, request, choice.vacancy)
     for one, why in choice.passed:
         if why is Obstacle.CEILING:
-            await _tell_ceiling(desk, request, one)
+            _tell_ceiling(desk, request, one)
 
 
-async def _tell_ceiling(desk: Desk, request: ServiceRequest, one: Candidate) -> None:
+def _tell_ceiling(desk: Desk, request: ServiceRequest, one: Candidate) -> None:
     """The chief of the section hears once a day that no more is asked of somebody; else the community."""
     area = request.area or request.community
     for member in nearest(desk, area, (Role.AREA_CHIEF, *DISPATCHERS)):
-        await desk.say_once(
+        desk.remark_once(
             f"ceiling:{one.member.code}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
             to_member(member),
             "ceiling",
@@ -144,7 +144,7 @@ async def _tell_ceiling(desk: Desk, request: ServiceRequest, one: Candidate) -> 
         )
 
 
-async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
+def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None:
     """The dispatchers and the chiefs of the place hear once a day that nobody holds a post."""
     area = request.area or request.community
     grid = desk.office.organisation.grid(area)
@@ -152,7 +152,7 @@ async def _tell_vacancy(desk: Desk, request: ServiceRequest, role: Role) -> None
     roles = () if request.sealed else (Role.GROUP_CHIEF, Role.AREA_CHIEF)
     chiefs = (member for one in roles for member in nearest(desk, area, (one,)))
     for member in dict.fromkeys((*nearest(desk, area, DISPATCHERS), *chiefs)):
-        await desk.say_once(
+        desk.remark_once(
             f"vacancy:{role}:{place}:{member}:{desk.now.astimezone(desk.office.zone):%y%m%d}",
             to_member(member),
             "vacancy",

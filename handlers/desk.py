@@ -1,9 +1,10 @@
 """The hands of every handler: say something, show a card, set a deadline, all within one unit of work."""
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from datetime import date, datetime, timedelta
 from enum import IntEnum
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -28,6 +29,7 @@ from storage.tables import (
     SendState,
     ServiceRequest,
     StatusUpdate,
+    day_key,
 )
 
 
@@ -99,7 +101,8 @@ class Desk:
         self._new: set[str] = set()
         self._contents: dict[int, Content] = {}
         self._once: set[str] = set()  # what this batch has said, or found said, once and for all
-        self._numbers: dict[str, tuple[int, deque[int]]] = {}
+        self._remarks: dict[str, Callable[[], Notification]] = {}
+        self._numbers: dict[str, range] = {}
         self._held: list[ServiceRequest] = []  # the session itself forgets what nobody holds
         self._reported: dict[Cell, list[ServiceRequest]] = {}
         self._filed: dict[tuple[str, str | None], list[ServiceRequest]] = {}
@@ -158,8 +161,18 @@ class Desk:
         if key in self._once:
             return
         self._once.add(key)
-        if not await self.unit.run(queries.already_said, key):
+        if not await self.unit.run(queries.already_said, [key]):
             self.say(to, template, dedupe=key, **said)
+
+    def remark_once(self, key: str, to: str, template: str, **said: Any) -> None:
+        """The same where nobody waits for it: of the whole batch it is asked at its end what is new."""
+        self._remarks.setdefault(key, partial(self.say, to, template, dedupe=key, **said))
+
+    async def _remark(self) -> None:
+        known = await self.unit.run(queries.already_said, self._remarks) if self._remarks else ()
+        for key, say in self._remarks.items():
+            if key not in known:
+                say()
 
     async def show(
         self,
@@ -252,6 +265,7 @@ class Desk:
 
     async def finish(self) -> None:
         """Write everything and note in the outbox's queue whom there is something to say to."""
+        await self._remark()
         await self.unit.run(self._write)
 
     def _write(self, session: Session) -> None:
@@ -263,24 +277,46 @@ class Desk:
         queries.add_rows(session, StatusUpdate, self._history)
         queries.add_rows(session, Deadline, [row for rows in self._due.values() for row in rows])
         queries.enqueue(session, [(said.chat, said.urgency) for said in self._said], self.now)
+        unused = {name: (left[-1], left[0] - 1) for name, left in self._numbers.items() if left}
+        queries.give_numbers_back(session, unused)
 
     async def next_number(self, name: str) -> int:
-        """The next value of a counter, starting at 1. Gaps are allowed, repeats are not.
+        """The next value of a counter, starting at 1. Gaps are allowed, repeats are not."""
+        if not self._numbers.get(name):
+            await self._take({name: 1})
+        left = self._numbers[name]
+        self._numbers[name] = left[1:]
+        return left[0]
 
-        A large batch takes them in blocks that double, so that it asks a few times only.
-        """
-        used, left = self._numbers.get(name, (0, deque()))
-        if not left:
-            count = max(used, 1)
-            last = await self.unit.run(queries.take_numbers, name, count)
-            left.extend(range(last - count + 1, last + 1))
-        self._numbers[name] = (used + 1, left)
-        return left.popleft()
+    async def _take(self, counts: Mapping[str, int]) -> None:
+        last = await self.unit.run(queries.take_numbers, counts)
+        self._numbers |= {
+            name: range(last[name] - count + 1, last[name] + 1) for name, count in counts.items()
+        }
+
+    async def request_number(self, community: str) -> str:
+        count = await self.next_number(self._counts(community))
+        return f"{community}{self._today:%y%m%d}-{count:04d}"
+
+    def _counts(self, community: str) -> str:
+        """The name of what counts a community's requests of today."""
+        return day_key(community, self._today)
+
+    @property
+    def _today(self) -> date:
+        return self.now.astimezone(self.office.zone).date()
 
     # --- what others reported -----------------------------------------------------------------
 
-    async def foresee(self, cells: Collection[Cell], requests: Collection[int], people: Set[int]) -> None:
-        """Ask once for a whole batch what it is going to ask; the rest is asked when it is needed."""
+    async def foresee(
+        self, cells: Collection[Cell], requests: Collection[int], people: Set[int], filing: Counter[str]
+    ) -> None:
+        """Ask once for a whole batch what it is going to ask; the rest is asked when it is needed.
+
+        `filing` says how many requests will perhaps be filed in each community.
+        """
+        if filing:
+            await self._take({self._counts(community): count for community, count in filing.items()})
         self._held += await self.unit.run(queries.requests, requests) if requests else []
         await self._look(cells)
         found = {one.id for there in self._reported.values() for one in there}

@@ -19,7 +19,7 @@ from routing.text import readable
 from routing.transitions import Actor, Event, Status
 from storage import queries
 from storage.ids import new_id
-from storage.tables import Attachment, MediaState, ServiceRequest, day_key
+from storage.tables import Attachment, MediaState, ServiceRequest
 
 URGENT_LIMIT = "T0"
 SYSTEM = "system"
@@ -117,7 +117,7 @@ async def assign(desk: Desk, request: ServiceRequest, told: Brief, wanted: Role 
     if request.urgent:
         request.alerted = to_alert(desk, request)
     await assign_to(desk, request, told, _lead(choice), Actor.SYSTEM, SYSTEM, choice.reasons)
-    await choosing.tell_office(desk, request, choice)
+    choosing.tell_office(desk, request, choice)
 
 
 async def _seal(desk: Desk, request: ServiceRequest) -> None:
@@ -164,7 +164,7 @@ async def pass_on(desk: Desk, request: ServiceRequest) -> str | None:
     choice = await choosing.choose_for(desk, request)
     lead = _lead(choice)
     await hand_over(desk, request, lead, Actor.SYSTEM, SYSTEM, choice.reasons)
-    await choosing.tell_office(desk, request, choice)
+    choosing.tell_office(desk, request, choice)
     return lead
 
 
@@ -276,7 +276,7 @@ async def _create(
     latitude, longitude = spot or (None, None)
     request = ServiceRequest(
         id=new_id(),
-        number=await _number(desk, code),
+        number=await desk.request_number(code),
         community=code,
         area=draft.place or (community.code if community else None),
         resident=turn.home().id,
@@ -311,12 +311,6 @@ def put_under(desk: Desk, request: ServiceRequest, leaf: Leaf | None) -> None:
     request.urgent = request.urgent or (leaf is not None and leaf.scope is Scope.URGENT)
     ordinary = desk.office.limits.default_class if leaf and leaf.limit == GUIDED_LIMIT else None
     request.limit_class = URGENT_LIMIT if request.urgent else ordinary or (leaf.limit if leaf else None)
-
-
-async def _number(desk: Desk, community: str) -> str:
-    today = desk.now.astimezone(desk.office.zone).date()
-    count = await desk.next_number(day_key(community, today))
-    return f"{community}{today:%y%m%d}-{count:04d}"
 
 
 async def _keep(desk: Desk, request: ServiceRequest, draft: Draft, kind: str) -> Brief:

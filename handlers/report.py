@@ -1,7 +1,7 @@
 """A resident reports: pieces are gathered in a draft, one question at a time, until it is filed."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from handlers import drafts, emergency, filing, guidance, policies, replies, together, voice
 from handlers.drafts import Draft, Piece, Question, Source, next_question
@@ -145,20 +145,29 @@ async def _recent(turn: Turn) -> ServiceRequest | None:
     return request if turn.now - request.touched_at <= SAME_TALK else None
 
 
+class Foreseen(NamedTuple):
+    """Where a draft will be looked for, which requests it is about by now, and where it will be filed."""
+
+    cells: list[Cell]
+    requests: list[int]
+    community: str | None
+
+
 def foreseen(
     message: InboundMessage, talk: Conversation, resident: Resident | None, office: Office
-) -> tuple[list[Cell], list[int]]:
-    """Where the draft will be looked for once this message is in it, and which requests it is about by now.
-
-    Only a guess, so that a batch can ask at once: nothing is decided here.
-    """
+) -> Foreseen:
+    """What the draft will be once this message is in it: a guess, so that a batch can ask for all at once."""
     draft = drafts.load(talk.draft)
     about = [*(draft.alike if draft else ()), *([talk.last_request] if talk.last_request else ())]
     if message.kind is Kind.TEXT:
         draft = draft or Draft(_NEVER, place=talk.place)
         draft = draft.with_(pieces=(*draft.pieces, Piece(message.ref, message.text)))
         draft = _located(office, draft, talk.place or (resident.home_area if resident else None))
-    return together.cells(office, draft, office.decide(draft.text)) if draft else [], about
+    if draft is None:
+        return Foreseen([], about, None)
+    files = message.kind is Kind.TAP and (message.tapped or "").endswith(":submit")
+    community = together.community_of(office, draft) if files else None
+    return Foreseen(together.cells(office, draft, office.decide(draft.text)), about, community)
 
 
 # --- the card ---------------------------------------------------------------------------------

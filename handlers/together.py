@@ -47,7 +47,7 @@ async def look(turn: Turn, draft: Draft, decision: Decision) -> Draft:
 
 def cells(office: Office, draft: Draft, decision: Decision) -> list[Cell]:
     """Where what is in the draft may have been reported already."""
-    category, community = _shared(office, draft, decision), _community(office, draft)
+    category, community = _shared(office, draft, decision), community_of(office, draft)
     if category is None or community is None:
         return []
     return [Cell(community, category, area) for area in office.near(draft.place)]
@@ -60,14 +60,14 @@ def _shared(office: Office, draft: Draft, decision: Decision) -> str | None:
     return category if category and not draft.apart and office.is_shared(category) else None
 
 
-def _community(office: Office, draft: Draft) -> str | None:
+def community_of(office: Office, draft: Draft) -> str | None:
     found = office.organisation.community(draft.place) or office.organisation.only_community()
     return found.code if found else None
 
 
 async def _alike(turn: Turn, draft: Draft, category: str) -> list[ServiceRequest]:
     """The requests of this category at the place or close by, the most joined first."""
-    desk, community, here = turn.desk, _community(turn.office, draft), drafts.coordinates(draft)
+    desk, community, here = turn.desk, community_of(turn.office, draft), drafts.coordinates(draft)
     areas = turn.office.near(draft.place)
     if community is None:
         return []

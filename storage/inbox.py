@@ -3,14 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from storage import queries
-from storage.functions import planned_anew
+from storage.functions import one_of
 from storage.tables import (
     Account,
     Chat,
@@ -80,9 +79,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> dict[tuple[str, str]
 _NEW_CONVERSATION = insert(Conversation).on_conflict_do_nothing()
 _NEW_WORK = insert(Work)
 _LIFT = (
-    update(Work)
-    .where(Work.account.in_(bindparam("accounts", expanding=True)), Work.lane == Lane.ORDINARY)
-    .values(lane=Lane.URGENT)
+    update(Work).where(one_of(Work.account, "accounts"), Work.lane == Lane.ORDINARY).values(lane=Lane.URGENT)
 )
 
 
@@ -128,16 +125,12 @@ _HEADS = (
 )
 _HELD = (
     select(Conversation.account)
-    .where(Conversation.account.in_(bindparam("accounts", expanding=True)))
+    .where(one_of(Conversation.account, "accounts"))
     .order_by(Conversation.account)
     .with_for_update(skip_locked=True)
 )
 _place = func.row_number().over(partition_by=Work.account, order_by=Work.message).label("place")
-_ranked = (
-    select(Work.message, _place)
-    .where(Work.account.in_(bindparam("accounts", expanding=True)), *_waits)
-    .subquery()
-)
+_ranked = select(Work.message, _place).where(one_of(Work.account, "accounts"), *_waits).subquery()
 _WAITING = (
     select(
         Work.message,
@@ -160,9 +153,8 @@ def claim(session: Session, now: datetime) -> list[Waiting]:
 
     They are this transaction's alone until it ends; accounts that another one has are passed over.
     """
-    with planned_anew(session.connection()):
-        accounts = session.connection().scalars(_HEADS, {"now": now}).all()
-        return _of(session, accounts, now)
+    accounts = session.connection().scalars(_HEADS, {"now": now}).all()
+    return _of(session, accounts, now)
 
 
 def hold(session: Session, messages: Collection[Waiting], now: datetime) -> set[int]:
@@ -184,9 +176,7 @@ def _of(session: Session, accounts: Sequence[str], now: datetime) -> list[Waitin
 MOST_WAITING = 30  # messages of one account that wait among the others'; further ones wait behind them
 _MOST_FLOODING = 100  # accounts that are looked after at once
 _many = select(Work.message).where(Work.account == Conversation.account).offset(MOST_WAITING).limit(1)
-_FLOODING = select(Conversation.account).where(
-    Conversation.account.in_(bindparam("accounts", expanding=True)), _many.exists()
-)
+_FLOODING = select(Conversation.account).where(one_of(Conversation.account, "accounts"), _many.exists())
 _in_front = select(_earlier.message).where(_earlier.account == Work.account, _earlier.lane < Lane.BEHIND)
 _BEHIND = (
     select(Work.account)
@@ -211,9 +201,8 @@ def bring_forward(session: Session) -> int:
     return sum(moved)
 
 
-_ids: BindParameter[Any] = bindparam("ids", expanding=True)
-_DONE = delete(Work).where(Work.message.in_(_ids))
-_SETTLED = update(Message).where(Message.id.in_(_ids)).values(state=bindparam("now"))
+_DONE = delete(Work).where(one_of(Work.message, "ids"))
+_SETTLED = update(Message).where(one_of(Message.id, "ids")).values(state=bindparam("now"))
 
 
 def done(session: Session, messages: Collection[int], unreadable: Collection[int] = ()) -> None:
@@ -260,17 +249,18 @@ class Known:
     requests: dict[int, ServiceRequest]
 
 
-_lookups: BindParameter[Any] = bindparam("lookups", expanding=True)
-_ACCOUNTS = select(Account).where(Account.lookup.in_(_lookups))
-_CONVERSATIONS = select(Conversation).where(Conversation.account.in_(_lookups))
-_GROUPS = select(Chat).where(Chat.lookup.in_(_lookups), Chat.active)
-_RESIDENTS = select(Resident).where(Resident.id.in_(_ids))
-_OFFERS = select(Notification).where(Notification.id.in_(_ids))
-_REQUESTS = select(ServiceRequest).where(ServiceRequest.id.in_(_ids))
+_ACCOUNTS = select(Account).where(one_of(Account.lookup, "lookups"))
+_CONVERSATIONS = select(Conversation).where(one_of(Conversation.account, "lookups"))
+_GROUPS = select(Chat).where(one_of(Chat.lookup, "lookups"), Chat.active)
+_RESIDENTS = select(Resident).where(one_of(Resident.id, "ids"))
+_OFFERS = select(Notification).where(one_of(Notification.id, "ids"))
+_REQUESTS = select(ServiceRequest).where(one_of(ServiceRequest.id, "ids"))
 
 
-def known(session: Session, lookups: Collection[str], offers: Collection[int]) -> Known:
-    """Load, in one go, what the handlers of a batch will ask for first."""
+def known(
+    session: Session, lookups: Collection[str], rooms: Collection[str], offers: Collection[int]
+) -> Known:
+    """Load, in one go, what the handlers of a batch will ask for first; `rooms` are no private chats."""
     who = {"lookups": list(lookups)}
     accounts = session.scalars(_ACCOUNTS, who).all()
     residents = [one.resident for one in accounts if one.resident is not None]
@@ -281,8 +271,12 @@ def known(session: Session, lookups: Collection[str], offers: Collection[int]) -
     return Known(
         accounts={one.lookup: one for one in accounts},
         conversations={one.account: one for one in session.scalars(_CONVERSATIONS, who)},
-        residents={one.id: one for one in session.scalars(_RESIDENTS, {"ids": residents})},
-        groups={one.lookup: one for one in session.scalars(_GROUPS, who)},
+        residents={one.id: one for one in session.scalars(_RESIDENTS, {"ids": residents})}
+        if residents
+        else {},
+        groups={one.lookup: one for one in session.scalars(_GROUPS, {"lookups": list(rooms)})}
+        if rooms
+        else {},
         offers={one.id: one for one in offered},
         cards=queries.cards(session, *subjects) if subjects else [],
         requests={one.id: one for one in about},

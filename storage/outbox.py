@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from routing.windows import Chosen, Ledger, Means
 from storage import ledgers, queries
-from storage.functions import planned_anew
+from storage.functions import one_of
 from storage.presence import NAMESPACE
 from storage.tables import (
     Account,
@@ -179,20 +179,16 @@ _HEADS = (
     )
     .outerjoin(_earlier, _earlier.c.id == _notification.edits)
     .outerjoin(_file, _file.c.id == _notification.attachment)
-    .where(_notification.id.in_(select(_head).where(_queue.chat.in_(bindparam("chats", expanding=True)))))
+    .where(_notification.id.in_(select(_head).where(one_of(_queue.chat, "chats"))))
     # A card that a handler is just changing goes out when it is changed; and nobody waits for the other.
     .with_for_update(of=_said_table, skip_locked=True)
 )
 _LEASE = (
     _queue_table.update()
-    .where(_queue.chat.in_(bindparam("of", expanding=True)))
+    .where(one_of(_queue.chat, "of"))
     .values(lease_until=bindparam("until"), claimed_by=bindparam("by"), claim_no=_queue.claim_no + 1)
 )
-_IN_FLIGHT = (
-    _said_table.update()
-    .where(_notification.id.in_(bindparam("of", expanding=True)))
-    .values(state=SendState.IN_FLIGHT)
-)
+_IN_FLIGHT = _said_table.update().where(one_of(_notification.id, "of")).values(state=SendState.IN_FLIGHT)
 
 
 def claim(
@@ -203,11 +199,10 @@ def claim(
     Only chats last spoken to on that channel, or never. `by` is the number of the process that takes them.
     """
     connection = session.connection()
-    with planned_anew(connection):
-        ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
-        chats = {chat: claim_no + 1 for chat, claim_no in ready}
-        heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all() if chats else []
-        crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
+    ready = connection.execute(_READY, {"now": now, "most": room.chats, "channel": channel}).all()
+    chats = {chat: claim_no + 1 for chat, claim_no in ready}
+    heads = connection.execute(_HEADS, {"chats": list(chats), "now": now}).all() if chats else []
+    crowded = _crowded(session, {head.chat: head.id for head in heads if head.template in CARDS}, room)
     _nothing_left(session, chats.keys() - {head.chat for head in heads})
     if not heads:
         return []
@@ -233,7 +228,7 @@ _MOST_MERGED = 40
 _COUNTS = (
     select(_notification.chat, func.count())
     .where(
-        _notification.chat.in_(bindparam("chats", expanding=True)),
+        one_of(_notification.chat, "chats"),
         _notification.state < SendState.SENT,
         _notification.urgency > 0,
     )
@@ -294,9 +289,9 @@ _PEOPLE = (
     select(Account.channel, Account.address, Account.id, Account.ledger, Account.resident, Account.member)
     .where(
         or_(
-            Account.resident.in_(bindparam("residents", expanding=True)),
-            Account.member.in_(bindparam("members", expanding=True)),
-            Account.id.in_(bindparam("accounts", expanding=True)),
+            one_of(Account.resident, "residents"),
+            one_of(Account.member, "members"),
+            one_of(Account.id, "accounts"),
         ),
         Account.unreachable_at.is_(None),
     )
@@ -305,7 +300,7 @@ _PEOPLE = (
 
 
 _GROUPS = select(Chat.id, Chat.channel, Chat.address).where(
-    Chat.id.in_(bindparam("groups", expanding=True)), Chat.unreachable_at.is_(None)
+    one_of(Chat.id, "groups"), Chat.unreachable_at.is_(None)
 )
 
 
@@ -422,16 +417,9 @@ _MARK_SAID = (
     .values({name: bindparam(name) for name in _OUTCOME})
 )
 _waiting = (_notification.chat == _queue.chat, _notification.state < SendState.SENT)
-_LOCK_CHATS = (
-    select(_queue.chat)
-    .where(_queue.chat.in_(bindparam("chats", expanding=True)))
-    .order_by(_queue.chat)
-    .with_for_update()
-)
+_LOCK_CHATS = select(_queue.chat).where(one_of(_queue.chat, "chats")).order_by(_queue.chat).with_for_update()
 _STILL_WAITING = (
-    _queue_table.update()
-    .where(_queue.chat.in_(bindparam("chats", expanding=True)))
-    .values(waiting=exists().where(*_waiting))
+    _queue_table.update().where(one_of(_queue.chat, "chats")).values(waiting=exists().where(*_waiting))
 )
 _MARK_CHAT = (
     _queue_table.update()

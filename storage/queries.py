@@ -1,6 +1,7 @@
 """Questions asked of the database more than once, each under its name."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -22,7 +23,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from routing.transitions import OPEN, Status
-from storage.functions import elements
+from storage.functions import elements, one_of
 from storage.tables import (
     Account,
     Assignment,
@@ -59,7 +60,7 @@ _counter = cast("Table", Counter.__table__)
 _new_count = insert(_counter)
 _COUNT = _new_count.on_conflict_do_update(
     index_elements=[_counter.c.name], set_={"value": _counter.c.value + _new_count.excluded.value}
-).returning(_counter.c.value)
+).returning(_counter.c.name, _counter.c.value)
 _SET_COUNT = _new_count.on_conflict_do_update(
     index_elements=[_counter.c.name], set_={"value": _new_count.excluded.value}
 )
@@ -81,21 +82,45 @@ def next_number(session: Session, name: str) -> int:
     return _raise(session.connection(), name, 1)
 
 
-def take_numbers(session: Session, name: str, count: int) -> int:
-    """The last of so many numbers in a row that nobody else has or will have.
+def _raise(connection: Connection, name: str, by: int) -> int:
+    return int(connection.execute(_COUNT, {"name": name, "value": by}).one().value)
+
+
+_GIVEN_BACK = (
+    _counter.update()
+    .where(_counter.c.name == bindparam("of"), _counter.c.value == bindparam("last"))
+    .values(value=bindparam("before"))
+)
+
+
+def take_numbers(session: Session, counts: Mapping[str, int]) -> dict[str, int]:
+    """For each counter the last of so many numbers in a row that nobody else has or will have.
 
     Where many write at once they are taken at once, so that nobody waits for another's end: if this
     transaction fails there is a gap.
     """
+    rows = [{"name": name, "value": count} for name, count in sorted(counts.items())]
+    with _aside(session) as connection:
+        return {row.name: row.value for row in connection.execute(_COUNT, rows)} if rows else {}
+
+
+def give_numbers_back(session: Session, unused: Mapping[str, tuple[int, int]]) -> None:
+    """Of each counter the last that was taken, and the last that was used: where nobody has gone on."""
+    rows = [{"of": name, "last": last, "before": used} for name, (last, used) in sorted(unused.items())]
+    if rows:
+        with _aside(session) as connection:
+            connection.execute(_GIVEN_BACK, rows)
+
+
+@contextmanager
+def _aside(session: Session) -> Iterator[Connection]:
+    """A connection that keeps no lock, where others write at the same time."""
     engine = session.get_bind().engine
     if engine.dialect.name == "sqlite":
-        return _raise(session.connection(), name, count)
+        yield session.connection()
+        return
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as aside:
-        return _raise(aside, name, count)
-
-
-def _raise(connection: Connection, name: str, by: int) -> int:
-    return int(connection.execute(_COUNT, {"name": name, "value": by}).scalar_one())
+        yield aside
 
 
 def bound_members(session: Session) -> list[str]:
@@ -151,11 +176,7 @@ _SHARED = (
         and_(_one_of(Status.DONE, Status.CLOSED), _request.c.status_since >= bindparam("ended_since")),
     ),
 )
-_REQUESTS = (
-    select(ServiceRequest)
-    .where(ServiceRequest.id.in_(bindparam("ids", expanding=True)))
-    .execution_options(autoflush=False)
-)
+_REQUESTS = select(ServiceRequest).where(one_of(ServiceRequest.id, "ids")).execution_options(autoflush=False)
 
 
 class Cell(NamedTuple):
@@ -259,8 +280,8 @@ def forget_endorsement(session: Session, endorsement: Endorsement) -> None:
 
 
 _ENDORSED = select(Endorsement.resident, Endorsement.request).where(
-    Endorsement.resident.in_(bindparam("residents", expanding=True)),
-    Endorsement.request.in_(bindparam("requests", expanding=True)),
+    one_of(Endorsement.resident, "residents"),
+    one_of(Endorsement.request, "requests"),
 )
 
 
@@ -384,7 +405,7 @@ def forget_attachments(session: Session, ids: Collection[int]) -> None:
 _newest_cards = (
     select(func.max(Notification.id))
     .where(
-        Notification.subject.in_(bindparam("subjects", expanding=True)),
+        one_of(Notification.subject, "subjects"),
         Notification.state != SendState.SUPERSEDED,  # never shown: what stands there is the one before
     )
     .group_by(Notification.subject, Notification.chat)
@@ -448,12 +469,12 @@ def said_at(session: Session, chat: str, template: str, most: int) -> list[datet
     return list(session.scalars(query.order_by(Notification.id.desc()).limit(most)))
 
 
-_ALREADY_SAID = select(Notification.id).where(Notification.dedupe == bindparam("key"))
+_ALREADY_SAID = select(Notification.dedupe).where(one_of(Notification.dedupe, "keys"))
 
 
-def already_said(session: Session, dedupe: str) -> bool:
-    """Whether it was said before this batch."""
-    return session.connection().scalar(_ALREADY_SAID, {"key": dedupe}) is not None
+def already_said(session: Session, keys: Collection[str]) -> set[str]:
+    """Under which of these keys something was said before this batch."""
+    return {key for key in session.connection().scalars(_ALREADY_SAID, {"keys": list(keys)}) if key}
 
 
 _queue = cast("Table", ChatQueue.__table__)
@@ -462,7 +483,7 @@ _more_urgent = _new_chat.excluded.urgency
 _ENQUEUE = _new_chat.on_conflict_do_update(
     index_elements=[_queue.c.chat],
     set_={
-        "waiting": True,
+        "waiting": _new_chat.excluded.waiting,
         "urgency": case((_queue.c.urgency < _more_urgent, _queue.c.urgency), else_=_more_urgent),
     },
 )
@@ -574,7 +595,7 @@ def cancel_deadlines(session: Session, dropped: Sequence[Dropped]) -> None:
 _OPEN_OFFER = (
     select(Notification)
     .where(
-        Notification.chat.in_(bindparam("chats", expanding=True)),
+        one_of(Notification.chat, "chats"),
         Notification.state.in_((SendState.SENT, SendState.IN_FLIGHT)),
     )
     .order_by(Notification.id.desc())

@@ -1,24 +1,28 @@
 """PostgreSQL: many processes write at once, and none overwrites what another has changed since it read it."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
 
 from asyncpg import PostgresError
-from sqlalchemy import Table, event, inspect, select, tuple_
+from sqlalchemy import Select, Table, event, inspect, select, tuple_
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session, UOWTransaction, sessionmaker
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
+from storage import arrays
 from storage.database import ENGINE, AwayError, Way
+from storage.functions import one_of
 from storage.tables import Base
 
 T = TypeVar("T")
@@ -36,10 +40,9 @@ SERVER_SETTINGS = {
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "3",
+    # A plan made while a queue was empty would read all of it when it is full.
+    "plan_cache_mode": "force_custom_plan",
 }
-# A plan made while a queue was empty is a bad one when it is full. Planning costs as much as a row does, so
-# only what looks for the next in a queue is planned anew each time.
-ANEW = {"plan_cache_mode": "force_custom_plan"}
 
 
 class ConflictError(Exception):
@@ -57,12 +60,13 @@ def open_engine(url: URL, *, connections: int = _WRITERS, reads: bool = False) -
             "timeout": _PATIENCE,
             "command_timeout": 60,
             "prepared_statement_cache_size": 500,
-            "server_settings": SERVER_SETTINGS | (ANEW if reads else {}),
+            "server_settings": SERVER_SETTINGS,
         },
         **({"isolation_level": "AUTOCOMMIT"} if reads else {}),
         **ENGINE,
     )
     event.listen(engine.sync_engine, "checkout", _renew)
+    event.listen(engine.sync_engine, "do_executemany", arrays.write)
     return engine
 
 
@@ -117,32 +121,63 @@ class Checked(Session):
     """Writes an object only if its row still is as it was read, and locks the row until the commit."""
 
 
+def hold(session: Session, objects: Iterable[Base]) -> None:
+    """Note that this transaction has locked these rows."""
+    _held(session).update(map(inspect, objects))
+
+
+def _held(session: Session) -> set[InstanceState[Base]]:
+    held: set[InstanceState[Base]] = session.info.setdefault("held", set())
+    return held
+
+
 @event.listens_for(Checked, "before_flush")
 def _check(session: Session, _context: UOWTransaction, _instances: object) -> None:
     """Lock what is about to be written, tables and rows in one order for everybody. Raises ConflictError."""
-    ours: set[InstanceState[Base]] = session.info.setdefault("ours", set())  # locked by this transaction
+    held = _held(session)
     changed: defaultdict[Table, dict[Any, InstanceState[Base]]] = defaultdict(dict)
     for one in chain(session.dirty, session.deleted):
         state = inspect(one)
-        if state not in ours and (one in session.deleted or session.is_modified(one)):
+        if one in session.deleted or session.is_modified(one):
             changed[state.mapper.local_table][state.identity] = state
     for table in sorted(changed, key=lambda table: table.name):
-        _compare(session, table, changed[table])
-        ours.update(changed[table].values())
-    ours.update(map(inspect, session.new))
+        foreign = {key: state for key, state in changed[table].items() if state not in held}
+        if foreign:
+            _compare(session, table, foreign)
+            held.update(foreign.values())
+        _write_alike(changed[table].values())
+    held.update(map(inspect, session.new))
+
+
+def _write_alike(changed: Collection[InstanceState[Base]]) -> None:
+    """The same columns of all, so that one statement writes them."""
+    columns = set().union(*(state.committed_state for state in changed))
+    for state in changed:
+        for column in (columns & state.dict.keys()) - state.committed_state.keys():
+            flag_modified(state.obj(), column)
 
 
 def _compare(session: Session, table: Table, objects: Mapping[Any, InstanceState[Base]]) -> None:
-    key = tuple_(*table.primary_key) if len(table.primary_key) > 1 else next(iter(table.primary_key))
-    wanted = [one if len(one) > 1 else one[0] for one in objects]
-    query = select(table).where(key.in_(wanted)).order_by(*table.primary_key).with_for_update(key_share=True)
-    found = session.connection().execute(query).mappings().all()
+    found = session.connection().execute(*_locking(table, list(objects))).mappings().all()
     if len(found) != len(objects):
         raise ConflictError(f"a row of {table.name} is gone")
     for row in found:
         read = _read(objects[tuple(row[column] for column in table.primary_key)])
         if any(read.get(name, value) != value for name, value in row.items()):
             raise ConflictError(f"a row of {table.name} was changed elsewhere")
+
+
+def _locking(table: Table, keys: Sequence[tuple[Any, ...]]) -> tuple[Select[Any], dict[str, Any]]:
+    if len(table.primary_key) == 1:
+        return _locking_by_one(table), {"keys": [key for (key,) in keys]}
+    query = select(table).where(tuple_(*table.primary_key).in_(keys))
+    return query.order_by(*table.primary_key).with_for_update(key_share=True), {}
+
+
+@cache
+def _locking_by_one(table: Table) -> Select[Any]:
+    (key,) = table.primary_key
+    return select(table).where(one_of(key, "keys")).order_by(key).with_for_update(key_share=True)
 
 
 def _read(state: InstanceState[Base]) -> dict[str, Any]:

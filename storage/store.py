@@ -1,7 +1,7 @@
 """The database behind one door: units of work for writing, a reader beside them, both off the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -39,6 +39,10 @@ class Unit:
         """The object with that key: at once where it is loaded already."""
         known: R | None = self.session.identity_map.get(self.session.identity_key(kind, key))
         return known or await self.run(_get, kind, key)
+
+    def holds(self, objects: Iterable[Base]) -> None:
+        """Say that this transaction locked these before it read them: nobody can have changed them."""
+        served.hold(self.session, objects)
 
     def add(self, *objects: Base) -> None:
         self.session.add_all(objects)

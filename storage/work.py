@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from routing.organisation import CHIEFS
 from routing.transitions import WITH_HANDLER, Status
+from storage.functions import one_of
 from storage.tables import Assignment, Instant, ServiceRequest
 
 USUAL = timedelta(days=30)  # as far back as the usual time to acknowledge is taken from
@@ -49,7 +50,6 @@ class Work:
 
 _table = cast("Table", Assignment.__table__)
 _given, _request = _table.c, cast("Table", ServiceRequest.__table__).c
-_members: BindParameter[Any] = bindparam("members", expanding=True)
 _no = literal(0)
 _never = cast_to(null(), Float)  # with its type: a union takes it from what comes first
 
@@ -73,7 +73,7 @@ _in_hand = (
         _no,
         _never,
     )
-    .where(_request.assignee.in_(_members), _request.status.in_(WITH_HANDLER))
+    .where(one_of(_request.assignee, "members"), _request.status.in_(WITH_HANDLER))
     .group_by(_request.assignee)
 )
 _lately = (
@@ -86,7 +86,7 @@ _lately = (
         _sum((_given.area == bindparam("area")) | (_given.request == bindparam("master"))),
         _never,
     )
-    .where(_given.member.in_(_members), _given.at >= _moment("remembered"))
+    .where(one_of(_given.member, "members"), _given.at >= _moment("remembered"))
     .group_by(_given.member)
 )
 _waited = (cast_to(_given.acknowledged_at, BigInteger) - cast_to(_given.at, BigInteger)) / 1_000_000.0
@@ -98,7 +98,7 @@ _ranked = (
         func.count().over(partition_by=_given.member).label("count"),
     )
     .where(
-        _given.member.in_(_members),
+        one_of(_given.member, "members"),
         _given.at >= _moment("usual"),
         _given.acknowledged_at.is_not(None),
     )

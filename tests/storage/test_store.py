@@ -121,9 +121,16 @@ def _first(session: Session, kind: type[T]) -> T:
 async def test_a_number_is_nobody_elses_and_nobody_waits_for_it(tmp_path: Path) -> None:
     store = Store(fresh("postgresql", tmp_path))
     async with store.unit() as mine, store.unit() as theirs:
-        taken = [await one.run(queries.take_numbers, "n", 2) for one in (mine, theirs, mine)]
-    assert taken == [2, 4, 6]
+        taken = [await one.run(queries.take_numbers, {"n": 2, "m": 1}) for one in (mine, theirs, mine)]
+    assert taken == [{"n": 2, "m": 1}, {"n": 4, "m": 2}, {"n": 6, "m": 3}]
     await store.close()
+
+
+async def test_numbers_that_were_not_used_are_given_back_unless_somebody_has_gone_on(store: Store) -> None:
+    assert await store.write(queries.take_numbers, {"n": 3, "m": 3}) == {"n": 3, "m": 3}
+    await store.write(queries.take_numbers, {"m": 1})
+    await store.write(queries.give_numbers_back, {"n": (3, 1), "m": (3, 1)})
+    assert await store.write(queries.take_numbers, {"n": 1, "m": 1}) == {"n": 2, "m": 5}
 
 
 def _file(session: Session) -> None:
