@@ -117,7 +117,8 @@ class Outbox:
         now = self._clock.now()
         marks, self._marks = self._marks, []
         try:
-            jobs = await self._store.write(self._mark_and_claim, marks, now, await self._presence.number())
+            number = await self._presence.number()
+            told, jobs = await self._store.write(self._mark_and_claim, marks, now, number)
         except BaseException:
             self._marks = marks + self._marks
             raise
@@ -126,13 +127,15 @@ class Outbox:
             task = asyncio.create_task(self._send(job, texts))
             self._sending.add(task)
             task.add_done_callback(self._sent)
-        await self._tell_failures(marks)
+        await self._tell_failures(told)
         return bool(marks or jobs)
 
-    def _mark_and_claim(self, session: Session, marks: list[Mark], now: datetime, by: int) -> list[Job]:
+    def _mark_and_claim(
+        self, session: Session, marks: list[Mark], now: datetime, by: int
+    ) -> tuple[list[Mark], list[Job]]:
         """In one transaction, within what all processes together may say."""
         if marks:
-            outbox.mark(session, marks, now)
+            marks = outbox.mark(session, marks, now)
         jobs: list[Job] = []
         self.more = False
         left, taken = outbox.paces(session), dict[str, float]()
@@ -147,7 +150,7 @@ class Outbox:
                 taken |= {channel: bucket.level} if found else {}
             self._rested[channel] = now + bucket.pause
         outbox.set_paces(session, taken, now)
-        return jobs
+        return marks, jobs
 
     def _room_on(self, channel: str, chats: int) -> Room:
         pacing = self._pacing[channel]

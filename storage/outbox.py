@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -324,14 +324,18 @@ def _addresses(session: Session, chats: list[str]) -> defaultdict[str, list[Addr
     return found
 
 
-def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
-    """Write what became of the jobs. A chat whose claim has passed to somebody else is left to them."""
+def mark(session: Session, marks: Sequence[Mark], now: datetime) -> list[Mark]:
+    """Write what became of the jobs. A chat whose claim has passed to somebody else is left to them.
+
+    Returns the marks, each as the platform has told of it in the meantime.
+    """
     connection = session.connection()
-    connection.execute(_MARK_SAID, [_outcome(one, said) for one in marks for said in _said_by(one)])
-    _mark_lost(session, [one for one in marks if one.lost_account], now)
     for one in marks:
         if one.chosen is not None and one.chosen.means is not Means.PLAIN:
             _keep_books(session, one)
+    marks = [_as_told(session, one) for one in marks]
+    connection.execute(_MARK_SAID, [_outcome(one, said) for one in marks for said in _said_by(one)])
+    _mark_lost(session, [one for one in marks if one.lost_account], now)
     session.flush()  # what is claimed next looks at the rows
     # What waits is looked at once the chats are ours: else we miss what is queued just now.
     connection.execute(_LOCK_CHATS, {"chats": sorted({one.job.said.chat for one in marks})})
@@ -347,6 +351,7 @@ def mark(session: Session, marks: Sequence[Mark], now: datetime) -> None:
             for one in sorted(marks, key=lambda one: one.job.said.chat)
         ],
     )
+    return marks
 
 
 def _keep_books(session: Session, mark: Mark) -> None:
@@ -363,19 +368,22 @@ def _keep_books(session: Session, mark: Mark) -> None:
         account.ledger = ledgers.dump(ledger.corrected(mark.chosen.means, mark.template))
     elif mark.state in (SendState.SENT, SendState.UNKNOWN):
         account.ledger = ledgers.dump(ledger.spent(mark.chosen.means, mark.template))
-    if mark.ref is not None and mark.chosen.means is Means.TEMPLATE:
-        _take_early_outcome(session, mark.job.said.id, mark.ref)
 
 
-def _take_early_outcome(session: Session, notification: int, ref: str) -> None:
+_NOT_SEEN = {"blocked": SendState.UNREACHABLE, "failed": SendState.FAILED}
+
+
+def _as_told(session: Session, mark: Mark) -> Mark:
     """The platform may tell what became of a message before we have noted that it was sent."""
-    early = session.get(SendOutcome, ref)
-    if early is not None:
-        states = {"blocked": SendState.UNREACHABLE, "failed": SendState.FAILED}
-        if early.outcome in states:
-            change = {"state": states[early.outcome], "error": early.outcome}
-            session.execute(update(Notification).where(Notification.id == notification).values(change))
-        session.delete(early)
+    templated = mark.chosen is not None and mark.chosen.means is Means.TEMPLATE
+    early = session.get(SendOutcome, mark.ref) if templated and mark.ref is not None else None
+    if early is None:
+        return mark
+    session.delete(early)
+    state = _NOT_SEEN.get(early.outcome)
+    if state is None:
+        return mark
+    return replace(mark, state=state, error=early.outcome, lost_account=state is SendState.UNREACHABLE)
 
 
 def _said_by(mark: Mark) -> tuple[Said, ...]:

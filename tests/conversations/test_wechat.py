@@ -403,7 +403,7 @@ async def test_row_10_what_became_of_a_template_message(here: Town, status: str,
 
 
 async def test_row_10_the_outcome_may_come_before_we_have_noted_the_message(here: Town) -> None:
-    member, _ = await here.staff(1001, 2001)
+    member, desk = await here.staff(1001, 2001)
     resident = await here.follower()
     await reported(here, resident)
     await resident.gets_templates("failed:user block")
@@ -420,6 +420,10 @@ async def test_row_10_the_outcome_may_come_before_we_have_noted_the_message(here
         await asyncio.sleep(0.002)
     await here.settle()
     assert (await notified(here, "steps"))[0].state == SendState.UNREACHABLE
+    account = await account_of(here, resident)
+    assert account is not None
+    assert account.unreachable_at is not None
+    assert any("没能送到居民" in one.text for one in await desk.sees())
 
 
 @pytest.mark.parametrize("errcode", [43004, 43019, 48002, 50005, 40003])
