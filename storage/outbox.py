@@ -6,7 +6,20 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import String, Table, bindparam, case, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnClause,
+    String,
+    Table,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -424,7 +437,9 @@ _MARK_SAID = (
     .where(_notification.id == bindparam("said"))
     .values({name: bindparam(name) for name in _OUTCOME})
 )
-_waiting = (_notification.chat == _queue.chat, _notification.state < SendState.SENT)
+# Written out: for many chats at once a parameter is a column, and no index on what waits could be used.
+_SENT: ColumnClause[int] = literal_column(str(int(SendState.SENT)))
+_waiting = (_notification.chat == _queue.chat, _notification.state < _SENT)
 _LOCK_CHATS = select(_queue.chat).where(one_of(_queue.chat, "chats")).order_by(_queue.chat).with_for_update()
 _STILL_WAITING = (
     _queue_table.update().where(one_of(_queue.chat, "chats")).values(waiting=exists().where(*_waiting))

@@ -573,7 +573,9 @@ class Dropped:
 
 _deadline = cast("Table", Deadline.__table__)
 _CANCEL = (
-    _deadline.update().where(_deadline.c.state == DeadlineState.WAITING).values(state=DeadlineState.CANCELLED)
+    _deadline.update()
+    .where(_deadline.c.state == literal_column(str(int(DeadlineState.WAITING))))
+    .values(state=DeadlineState.CANCELLED)
 )
 _CANCEL_DRAFT = _CANCEL.where(_deadline.c.account == bindparam("of"))
 _CANCEL_REQUEST = _CANCEL.where(_deadline.c.request == bindparam("of"))

@@ -42,23 +42,27 @@ def main(
     chosen = [name for name in ROWS if name in wanted]
     machine = report.machine()
     try:
-        figures, server = uvloop.run(_measure(chosen, QUICK if quick else FULL, peer))
+        figures, failed, server = uvloop.run(_measure(chosen, QUICK if quick else FULL, peer))
     except ServerError as error:
         _out.print(str(error))
         raise typer.Exit(1) from None
     text = f"{machine}; PostgreSQL {server}.\n\n{report.table(figures)}"
     _out.print(text)
+    if failed:
+        _out.print("\n".join([*failed, "nothing is written"]))
+        raise typer.Exit(1)
     if not quick and set(chosen) >= set(ROWS) - {"peer"}:
         report.write(DOCUMENT, text)
         CHART.write_text(chart.drawn(figures), encoding="utf-8")
         _out.print(f"written to {DOCUMENT.relative_to(ROOT)} and {CHART.relative_to(ROOT)}")
 
 
-async def _measure(chosen: list[str], sizes: Sizes, peer: str) -> tuple[list[Figure], str]:
-    """The figures of these rows, and which PostgreSQL it was."""
+async def _measure(chosen: list[str], sizes: Sizes, peer: str) -> tuple[list[Figure], list[str], str]:
+    """The figures of these rows, why some have none, and which PostgreSQL it was."""
     stub = Stub()
     await stub.start()
     figures: list[Figure] = []
+    failed: list[str] = []
     async with databases.server() as server:
         with tempfile.TemporaryDirectory(prefix="huiyin-bench-") as folder, _progress() as progress:
             total = sum(ROWS[name].steps(sizes) for name in chosen)
@@ -66,10 +70,13 @@ async def _measure(chosen: list[str], sizes: Sizes, peer: str) -> tuple[list[Fig
             step = partial(_step, progress, task)
             bench = Bench(Path(folder), stub, server, sizes, step, peer)
             for name in chosen:
-                figures += await ROWS[name].measure(bench)
+                try:
+                    figures += await ROWS[name].measure(bench)
+                except (RuntimeError, OSError) as error:  # the others took half an hour
+                    failed.append(f"row {name} failed: {type(error).__name__}: {error}")
             step("done")
     stub.close()
-    return figures, server.version
+    return figures, failed, server.version
 
 
 def _progress() -> Progress:

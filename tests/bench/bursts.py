@@ -11,7 +11,7 @@ from tests.bench import servers
 from tests.bench.common import LINES, Bench
 from tests.bench.databases import Kind
 from tests.bench.limits import most, stored
-from tests.bench.people import NUMBER, SENDS, TEXTS, tap_update, text_update
+from tests.bench.people import NUMBER, SENDS, TEXTS, building, tap_update, text_update
 from tests.bench.report import Figure
 from tests.bench.servers import Setup
 from tests.bench.town import FIRST_RESIDENT
@@ -85,9 +85,7 @@ class Crowd:
 
     def _writes(self, user: int, one: _One) -> None:
         text = _URGENT if one.urgent else self._random.choice(TEXTS)
-        self.caller.post(
-            text_update(user, text.format(self._random.randrange(_BUILDINGS) + 1)), self._answered
-        )
+        self.caller.post(text_update(user, text.format(building(self._random, _BUILDINGS))), self._answered)
 
     def _answered(self, status: int) -> None:
         self.errors += status != 200

@@ -176,19 +176,12 @@ class Residents:
     def _report(self, planned: float) -> None:
         user = next(self._users)
         self._open[user] = report = Report(user, planned)
-        text = self._random.choice(TEXTS).format(self._building())
+        text = self._random.choice(TEXTS).format(building(self._random, self.buildings))
         self.caller.post(text_update(user, text), self._answered)
         if self.think is not None:
             report.tap_planned = planned + self.think
             loop = asyncio.get_running_loop()
             loop.call_later(max(report.tap_planned - time.perf_counter(), 0), self._decide, report)
-
-    def _building(self) -> int:
-        """Not one that sounds like a call for help: who writes 1193号楼 is asked about danger first."""
-        while True:
-            number = self._random.randrange(self.buildings) + 1
-            if not any(call in str(number) for call in ("110", "119", "120")):
-                return number
 
     def _answered(self, status: int) -> None:
         self.errors += status != 200
@@ -245,6 +238,14 @@ class Residents:
             self._ended.set()
         else:
             self._next()
+
+
+def building(chance: random.Random, buildings: int) -> int:
+    """Not one that sounds like a call for help: who writes 1193号楼 is asked about danger first."""
+    while True:
+        number = chance.randrange(buildings) + 1
+        if not any(call in str(number) for call in ("110", "119", "120")):
+            return number
 
 
 def poisson(chance: random.Random, rate: float, seconds: float) -> list[float]:

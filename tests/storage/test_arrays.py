@@ -1,11 +1,14 @@
 """Many rows in one statement: how it is written, and that an index finds what is in a list."""
 
+import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Update, create_engine, select, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import make_url
 
+from storage import outbox, queries
 from storage.arrays import for_all
 from storage.functions import one_of
 from storage.store import Database
@@ -50,6 +53,13 @@ def test_a_statement_for_one_row_becomes_one_for_all(one: str, all_: str) -> Non
 )
 def test_any_other_is_left_to_the_driver(statement: str) -> None:
     assert for_all(statement) is None
+
+
+@pytest.mark.parametrize("statement", [outbox._MARK_CHAT, queries._CANCEL_DRAFT])
+def test_what_a_partial_index_depends_on_is_written_out(statement: Update) -> None:
+    """For arrays a parameter is a column of a row, and no index on `state < 2` or `state = 0` is used."""
+    one = str(statement.compile(dialect=make_url("postgresql+asyncpg://").get_dialect()()))
+    assert re.search(r"state (<|=) \d", for_all(one) or "")
 
 
 def test_what_is_in_a_list_is_found_by_the_index(tmp_path: Path) -> None:
