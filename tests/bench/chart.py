@@ -138,7 +138,7 @@ def _grid(scale: _Scale) -> str:
     return "".join(parts)
 
 
-_BESIDE = (22, -12)  # one name below its line, the other above: they may end at the same rate
+_BESIDE = (-12, 22)  # one name above its line, the other below: they may end at the same rate
 
 
 def _line(kind: str, points: Sequence[Point], beside: int) -> str:
